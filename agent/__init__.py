@@ -1,0 +1,1 @@
+"""The agent: the think, edit, reflect loop and everything that drives it."""

@@ -1,0 +1,140 @@
+"""Fast, dtype-blind pixel work shared by the built-in operations.
+
+Operations see pictures as (H, W, 3) uint8 or uint16 sRGB. They do their arithmetic either through a lookup
+table (`curve`) or on float32 bands in 0..1 (`bands`), so that a 24 MP photo never exists whole in float32.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.base import Image, Mask
+
+Float = NDArray[np.float32]
+BAND_PIXELS = 1 << 17
+"""Pixels in one band: 1.5 MB of float32 RGB, small enough to stay in the cache of one core."""
+
+# Rec. 709 weights on sRGB-encoded values: a luma, good enough for photographic operations and fast.
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def full(image: Image) -> int:
+    """The value of white: 255 or 65535."""
+    return int(np.iinfo(image.dtype).max)
+
+
+def to_float(image: Image) -> Float:
+    """Integer samples to float32 in 0..1."""
+    return image.astype(np.float32) * np.float32(1.0 / full(image))
+
+
+def from_float(values: Float, like: Image) -> Image:
+    """Float samples (clipped to 0..1) to the dtype of `like`, rounded to the nearest."""
+    scaled = np.clip(values, 0.0, 1.0) * np.float32(full(like))
+    return cast("Image", np.rint(scaled).astype(like.dtype))
+
+
+def curve(image: Image, function: Callable[[Float], Float]) -> Image:
+    """Apply one tone curve f: [0,1] -> [0,1] to every sample, through a lookup table."""
+    top = full(image)
+    table = from_float(function(np.linspace(0.0, 1.0, top + 1, dtype=np.float32)), image)
+    return lookup(image, table)
+
+
+def lookup(image: Image, table: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    """Map samples through `table` of shape (levels,) or (levels, 3)."""
+    if image.dtype == np.uint8:
+        lut = table.reshape(1, 256, -1)
+        return cast("Image", cv2.LUT(image, lut))
+    if table.ndim == 1:
+        return cast("Image", table[image])
+    return cast("Image", np.stack([table[image[..., c], c] for c in range(3)], axis=-1))
+
+
+def bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
+    """Run function(band as float32 RGB 0..1, its rows) -> band over the picture, on all cores.
+
+    The function must treat rows independently (it sees no neighbours) and may work in place on its band.
+    """
+    height, width = image.shape[:2]
+    out = np.empty_like(image)
+    step = max(1, BAND_PIXELS // max(1, width))
+
+    def work(top: int) -> None:
+        rows = slice(top, min(height, top + step))
+        out[rows] = from_float(function(to_float(image[rows]), rows), image)
+
+    starts = range(0, height, step)
+    if len(starts) == 1:
+        work(0)
+        return out
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(work, starts):
+            pass
+    return out
+
+
+def lab_bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
+    """Like `bands`, but the function sees and returns CIE Lab (L 0..100, a and b about -128..127, D65)."""
+
+    def through_lab(band: Float, rows: slice) -> Float:
+        lab = function(cast("Float", cv2.cvtColor(band, cv2.COLOR_RGB2Lab)), rows)
+        return cast("Float", cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
+
+    return bands(image, through_lab)
+
+
+def lab(image: Image) -> Float:
+    """The whole picture in CIE Lab (L 0..100). For pictures that are small already."""
+    return cast("Float", cv2.cvtColor(to_float(image), cv2.COLOR_RGB2Lab))
+
+
+def luma(values: Float) -> Float:
+    """Rec. 709 luma of float RGB, shape (..., 3) -> (...)."""
+    return cast("Float", values @ LUMA)
+
+
+def blend(original: Image, edited: Image, mask: Mask | None) -> Image:
+    """`edited` where the mask is 255, `original` bit for bit where it is 0, a mix between."""
+    if mask is None:
+        return edited
+    out = np.empty_like(original)
+    height, width = mask.shape
+    step = max(1, BAND_PIXELS // max(1, width))
+
+    def work(top: int) -> None:
+        rows = slice(top, min(height, top + step))
+        alpha, old, new = mask[rows], original[rows], edited[rows]
+        if not alpha.any():
+            out[rows] = old
+            return
+        if alpha.all() and alpha.min() == 255:
+            out[rows] = new
+            return
+        weight = alpha.astype(np.float32)[..., None] * np.float32(1 / 255)
+        # weight 0 gives exactly old and weight 1 exactly new: both are whole numbers in float32
+        mixed = old.astype(np.float32)
+        mixed += (new.astype(np.float32) - mixed) * weight
+        out[rows] = np.rint(mixed).astype(original.dtype)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(work, range(0, height, step)):
+            pass
+    return out
+
+
+def shrink(image: Image, pixels: int = 1_000_000) -> Image:
+    """The picture at no more than `pixels` pixels, aspect kept, area-averaged; itself when small enough."""
+    height, width = image.shape[:2]
+    if height * width <= pixels:
+        return image
+    scale = (pixels / (height * width)) ** 0.5
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cast("Image", cv2.resize(image, size, interpolation=cv2.INTER_AREA))
