@@ -1,0 +1,136 @@
+"""Settings: flags > REEDIT_* > ./reedit.yaml > the user's config file > defaults.
+
+The user's file is $XDG_CONFIG_HOME/reedit/reedit.yaml (~/.config/reedit/reedit.yaml). Keys are the field names below,
+written with "_" or "-"; an unknown key is an error that names the nearest valid one. Keys of servers are never
+settings: they come from the environment only (REEDIT_VLM_API_KEY, REEDIT_EDITOR_API_KEY).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.errors import ConfigError
+
+FILE = "reedit.yaml"
+PREFIX = "REEDIT_"
+SECRETS = frozenset({"REEDIT_VLM_API_KEY", "REEDIT_EDITOR_API_KEY"})
+_NOT_SETTINGS = SECRETS | {"REEDIT_CONFIG"}
+
+
+class Settings(BaseModel):
+    """Everything that can be set, with its default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reasoner: str = Field("builtin", description="who thinks and reflects: builtin or vlm")
+    editor: str = Field("builtin", description="who edits: a name that `reedit editors` lists")
+    rounds: int = Field(2, ge=0, le=10, description="reflection rounds after the first edit")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the run; every step derives its own from it")
+    steps: Literal["sequential", "composite"] = Field(
+        "sequential", description="one edit per step, or all steps as one instruction"
+    )
+    preserve: Literal["auto", "strict", "off"] = Field(
+        "auto", description="put back what must not change: outside of a mask (auto), all that is not visibly edited "
+        "(strict), nothing (off)"
+    )  # fmt: skip
+    runs: Path = Field(Path("runs"), description="where run folders go")
+    keep: Literal["scaled", "full"] = Field(
+        "scaled", description="pictures above 2 MP in the run folder: scaled down, or in full"
+    )
+    max_megapixels: float = Field(250.0, gt=0, description="refuse larger photos")
+    vlm_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible server of the vlm reasoner")
+    vlm_model: str | None = Field(None, description="its model; default: the one the server names")
+    vlm_max_pixels: int = Field(627_200, ge=3136, description="pixels of a picture sent to the VLM, at most")
+    vlm_timeout: float = Field(120.0, gt=0, description="seconds one call to the VLM may take in all")
+    vlm_wait: float = Field(120.0, ge=0, description="seconds to wait for a VLM server that went away")
+    reflection: Literal["cascade", "fused"] = Field(
+        "cascade", description="score and conclude in two calls, or in one (faster)"
+    )
+    prompts: Path | None = Field(None, description="folder with prompt templates to use instead of the shipped ones")
+
+
+def user_file() -> Path:
+    """Where the user's own settings live."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "reedit" / FILE
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """The settings in force. flags: values given by the caller; None means not given.
+
+    Raises ConfigError that names the source of a wrong key or value.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, values in (
+        *_files(folder or Path.cwd()),
+        *_environment(os.environ if environ is None else environ),
+        ("the options", {k: v for k, v in (flags or {}).items() if v is not None}),
+    ):
+        for key, value in values.items():
+            name = key.replace("-", "_")
+            if name not in Settings.model_fields:
+                raise ConfigError(f"{source}: unknown setting {key!r}.{_nearest(name)}")
+            merged[name], origin[name] = value, source
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        raise ConfigError(f"{origin.get(name, 'settings')}: {name}: {first['msg']} (got {first['input']!r}).") from None
+
+
+def _files(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for path in (user_file(), folder / FILE):
+        values = _read(path)
+        if "runs" in values:  # a path in a file is relative to the file
+            values["runs"] = path.parent / str(values["runs"])
+        if values.get("prompts"):
+            values["prompts"] = path.parent / str(values["prompts"])
+        found.append((str(path), values))
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read {path}: {error}") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"{path} must be a mapping of settings, such as `rounds: 1`.")
+    return values
+
+
+def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for name, value in environ.items():
+        # REEDIT_TEST_*: knobs of the test suite
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not name.startswith(f"{PREFIX}TEST_"):
+            found.append((f"the environment ({name})", {name.removeprefix(PREFIX).lower(): value}))
+    return found
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Settings are: {', '.join(Settings.model_fields)}."
