@@ -16,23 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import Image, Mask
+from editor.pixels import Float, full, lab, shrink, to_float
 
-Float = NDArray[np.float32]
 BAND_PIXELS = 1 << 17
 """Pixels in one band: 1.5 MB of float32 RGB, small enough to stay in the cache of one core."""
 
+__all__ = [
+    "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "curve", "from_float", "full", "lab", "lab_bands", "lookup",
+    "luma", "shrink", "to_float",
+]  # fmt: skip
+
 # Rec. 709 weights on sRGB-encoded values: a luma, good enough for photographic operations and fast.
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-
-def full(image: Image) -> int:
-    """The value of white: 255 or 65535."""
-    return int(np.iinfo(image.dtype).max)
-
-
-def to_float(image: Image) -> Float:
-    """Integer samples to float32 in 0..1."""
-    return image.astype(np.float32) * np.float32(1.0 / full(image))
 
 
 def from_float(values: Float, like: Image) -> Image:
@@ -54,7 +49,7 @@ def lookup(image: Image, table: NDArray[np.uint8] | NDArray[np.uint16]) -> Image
         lut = table.reshape(1, 256, -1)
         return cast("Image", cv2.LUT(image, lut))
     if table.ndim == 1:
-        return cast("Image", table[image])
+        return table[image]
     return cast("Image", np.stack([table[image[..., c], c] for c in range(3)], axis=-1))
 
 
@@ -91,11 +86,6 @@ def lab_bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
     return bands(image, through_lab)
 
 
-def lab(image: Image) -> Float:
-    """The whole picture in CIE Lab (L 0..100). For pictures that are small already."""
-    return cast("Float", cv2.cvtColor(to_float(image), cv2.COLOR_RGB2Lab))
-
-
 def luma(values: Float) -> Float:
     """Rec. 709 luma of float RGB, shape (..., 3) -> (...)."""
     return cast("Float", values @ LUMA)
@@ -128,13 +118,3 @@ def blend(original: Image, edited: Image, mask: Mask | None) -> Image:
         for _ in pool.map(work, range(0, height, step)):
             pass
     return out
-
-
-def shrink(image: Image, pixels: int = 1_000_000) -> Image:
-    """The picture at no more than `pixels` pixels, aspect kept, area-averaged; itself when small enough."""
-    height, width = image.shape[:2]
-    if height * width <= pixels:
-        return image
-    scale = (pixels / (height * width)) ** 0.5
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cast("Image", cv2.resize(image, size, interpolation=cv2.INTER_AREA))
