@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from editor.base import Image, Mask
+from editor.pixels import Float, full, lab, shrunk_size
+
+SMALL = 200_000
+"""Pixels at which colours are compared: enough for statistics to a tenth of a point."""
+NOTICEABLE = 2.3
+"""One just noticeable difference in CIE76 (Mahy, Van Eycken and Oosterlinck, 1994)."""
+BAND_PIXELS = 1 << 20
+"""Pixels compared at once outside of a mask: a few MB of temporaries for each core."""
+ALIGN_SIDE = 256
+"""Longest side at which the global shift is looked for."""
+ALIGN_RESPONSE = 0.1
+"""Phase correlation peaks below this are chance."""
+TILES = 4
+TILE_SIDE = 96
+"""Sharpness is read from TILES x TILES squares at full size: a shrunk photo has lost what it is about."""
 
 
 class Facts(BaseModel):
     """What changed between a source and a result.
 
-    Shares are 0..1 of the pixels; positions are 0..1 of width and height; L is CIE lightness 0..100, chroma is CIE C*.
+    Shares are 0..1 of the pixels; positions are 0..1 of width and height; L is CIE lightness 0..100,
+    chroma is CIE C*.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +64,216 @@ class Facts(BaseModel):
     """Share of pixels at pure black or white, before and after."""
     detail: tuple[float, float] = (0.0, 0.0)
     """Mean gradient of L before and after, a measure of sharpness."""
+
+    def sentences(self, language: Literal["en", "zh"] = "en") -> list[str]:
+        """The facts as plain sentences with rounded numbers, for prompts and traces."""
+        return [template[language == "zh"].format(**values) for template, values in self._statements()]
+
+    def _statements(self) -> list[tuple[tuple[str, str], dict[str, str]]]:
+        found: list[tuple[tuple[str, str], dict[str, str]]] = []
+        if self.size_before != self.size_after:
+            sizes = {"a": "{}x{}".format(*self.size_before), "b": "{}x{}".format(*self.size_after)}
+            found.append((_SIZE, sizes))
+        if self.changed_box is None:
+            found.append((_SAME, {}))
+        else:
+            left, top, right, bottom = (f"{edge:.0%}" for edge in self.changed_box)
+            place = {"left": left, "top": top, "right": right, "bottom": bottom}
+            share = _percent(self.changed_share)
+            found.append((_CHANGED, {"share": share, "mean": f"{self.mean_change:.1f}", **place}))
+        if self.outside_changed is not None:
+            if self.outside_changed == 0:
+                found.append((_OUTSIDE_SAME, {}))
+            else:
+                values = {"share": _percent(self.outside_changed), "most": str(self.outside_max)}
+                found.append((_OUTSIDE, values))
+        if self.shift != (0.0, 0.0):
+            found.append((_SHIFT, {"x": f"{self.shift[0]:+.1f}", "y": f"{self.shift[1]:+.1f}"}))
+        for template, (before, after), digits in (
+            (_LIGHTNESS, self.lightness, 1),
+            (_CONTRAST, self.contrast, 1),
+            (_CHROMA, self.chroma, 1),
+            (_WARMTH, self.warmth, 1),
+            (_DETAIL, self.detail, 2),
+        ):
+            found.append((template, {"a": f"{before:.{digits}f}", "b": f"{after:.{digits}f}"}))
+        found.append((_CLIPPED, {"a": _percent(self.clipped[0]), "b": _percent(self.clipped[1])}))
+        return found
+
+
+_SIZE = ("The size changed from {a} to {b} pixels.", "尺寸从 {a} 变为 {b} 像素。")
+_SAME = ("No visible change anywhere.", "没有任何可见的变化。")
+_CHANGED = (
+    "{share} of the pixels visibly changed (mean colour distance {mean}), "
+    "between {left} and {right} of the width and {top} and {bottom} of the height.",
+    "{share} 的像素有可见变化（平均色差 {mean}），"
+    "位于宽度的 {left} 至 {right}、高度的 {top} 至 {bottom} 之间。",
+)
+_OUTSIDE_SAME = ("Outside the mask nothing changed.", "蒙版之外没有任何变化。")
+_OUTSIDE = (
+    "Outside the mask {share} of the pixels differ, by at most {most} of 255.",
+    "蒙版之外 {share} 的像素不同，最大相差 {most}（满值 255）。",
+)
+_SHIFT = (
+    "The content moved by {x} px right and {y} px down.",
+    "内容整体向右移动 {x} 像素、向下移动 {y} 像素。",
+)
+_LIGHTNESS = ("Mean lightness L went from {a} to {b}.", "平均明度 L 从 {a} 变为 {b}。")
+_CONTRAST = ("Contrast (spread of L) went from {a} to {b}.", "对比度（L 的标准差）从 {a} 变为 {b}。")
+_CHROMA = ("Mean chroma went from {a} to {b}.", "平均彩度从 {a} 变为 {b}。")
+_WARMTH = (
+    "Warmth (mean b*, blue to yellow) went from {a} to {b}.",
+    "色温倾向（平均 b*，由蓝到黄）从 {a} 变为 {b}。",
+)
+_CLIPPED = ("Pure black or white pixels went from {a} to {b}.", "纯黑或纯白的像素从 {a} 变为 {b}。")
+_DETAIL = ("Fine detail (mean gradient of L) went from {a} to {b}.", "细节（L 的平均梯度）从 {a} 变为 {b}。")
+
+
+def _percent(share: float) -> str:
+    """A share in percent, with as many digits as it takes to tell it from none."""
+    return f"{share:.0%}" if share == 0 or share >= 0.1 else f"{max(share, 0.0001):.2%}"
+
+
+def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
+    """Compare a source and a result, both (H, W, 3) uint8 or uint16 sRGB.
+
+    Colours are compared at no more than SMALL pixels. With a mask ((H, W) uint8, the source's size; 0 is
+    outside) the pixels outside are compared exactly, at full size. When the sizes differ the result is resized
+    to the source's for the shares, and nothing is said of the outside or of a shift. Raises ValueError for a mask
+    of another size than the source.
+    """
+    if mask is not None and mask.shape != source.shape[:2]:
+        raise ValueError(f"mask of shape {mask.shape} for a picture of shape {source.shape[:2]}")
+    height, width = source.shape[:2]
+    same_size = result.shape == source.shape
+    size = shrunk_size(height, width, SMALL)
+    before, after = (lab(_resize(image, size)) for image in (source, result))
+    distance = np.sqrt(np.square(after - before) @ np.ones(3, np.float32))
+    changed = distance > NOTICEABLE
+    outside = outside_difference(source, result, mask) if same_size and mask is not None else (None, None)
+    chroma = [float(cv2.magnitude(picture[..., 1], picture[..., 2]).mean()) for picture in (before, after)]
+    spread = [cv2.meanStdDev(picture) for picture in (before, after)]
+    return Facts(
+        size_before=(width, height),
+        size_after=(result.shape[1], result.shape[0]),
+        changed_share=float(changed.mean()),
+        changed_box=_box(changed),
+        mean_change=float(distance.mean()),
+        outside_changed=outside[0],
+        outside_max=outside[1],
+        shift=_shift(before[..., 0], after[..., 0], width / size[0]) if same_size else (0.0, 0.0),
+        lightness=(float(spread[0][0][0, 0]), float(spread[1][0][0, 0])),
+        contrast=(float(spread[0][1][0, 0]), float(spread[1][1][0, 0])),
+        chroma=(chroma[0], chroma[1]),
+        warmth=(float(spread[0][0][2, 0]), float(spread[1][0][2, 0])),
+        clipped=(clipped_share(source), clipped_share(result)),
+        detail=(_detail(source), _detail(result)),
+    )
+
+
+def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float, int]:
+    """What changed where the mask is 0: the share of those pixels that differ at all, and the most by which.
+
+    Exact, at full size, in bands on all cores. The most is on the 0..255 scale, rounded up, so that any
+    difference at 16 bits counts. Pictures of unlike depth are compared at 8 bits.
+    """
+    if source.dtype != result.dtype:
+        source, result = _eight_bit(source), _eight_bit(result)
+    height, width = mask.shape
+    step = max(1, BAND_PIXELS // max(1, width))
+
+    def work(top: int) -> tuple[int, int, int]:
+        rows = slice(top, min(height, top + step))
+        outside = cv2.compare(mask[rows], 0, cv2.CMP_EQ)
+        count = cv2.countNonZero(outside)
+        if count == 0 or np.array_equal(source[rows], result[rows]):
+            return count, 0, 0
+        red, green, blue = cv2.split(cv2.absdiff(source[rows], result[rows]))
+        most = cv2.max(cv2.max(red, green), blue)
+        most = cv2.bitwise_and(most, most, mask=outside)
+        return count, int(np.count_nonzero(most)), int(most.max())
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        counts = list(pool.map(work, range(0, height, step)))
+    total = sum(count for count, _, _ in counts)
+    differ = sum(count for _, count, _ in counts)
+    most = max(largest for _, _, largest in counts)
+    return differ / max(1, total), -(-most * 255 // full(source))
+
+
+def clipped_share(image: Image) -> float:
+    """Share of pixels at pure black or pure white, on an even sample of about SMALL of the picture's own."""
+    height, width = image.shape[:2]
+    step = max(1, int((height * width / SMALL) ** 0.5))
+    sample = np.ascontiguousarray(image[::step, ::step])
+    red, green, blue = cv2.split(sample)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    clipped = np.count_nonzero(most == 0) + np.count_nonzero(least == full(image))
+    return float(clipped / most.size)
+
+
+def _eight_bit(image: Image) -> Image:
+    return image if image.dtype == np.uint8 else ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _resize(image: Image, size: tuple[int, int]) -> Image:
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    resized: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return resized
+
+
+def _box(changed: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
+    left, top, width, height = cv2.boundingRect(changed.view(np.uint8))
+    if width == 0:
+        return None
+    rows, columns = changed.shape
+    return left / columns, top / rows, (left + width) / columns, (top + height) / rows
+
+
+def _shift(before: Float, after: Float, pixels: float) -> tuple[float, float]:
+    """Global shift of the content in pixels of the source; `pixels` of the source make one of `before`.
+
+    Phase correlation of the gradient, so that an edit of tone or colour is not taken for a movement.
+    """
+    height, width = before.shape
+    scale = min(1.0, ALIGN_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if min(size) < 16:
+        return 0.0, 0.0
+    edges = []
+    for picture in (before, after):
+        small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+        edges.append(_gradient(small).astype(np.float64))
+    if min(float(edge.std()) for edge in edges) < 1e-3:
+        return 0.0, 0.0
+    window = cv2.createHanningWindow(size, cv2.CV_64F)
+    (right, down), response = cv2.phaseCorrelate(edges[0], edges[1], window)
+    if response < ALIGN_RESPONSE or max(abs(right), abs(down)) < 0.25:
+        return 0.0, 0.0
+    return right * pixels / scale, down * pixels / scale
+
+
+def _gradient(lightness: Float) -> Float:
+    """Magnitude of the central difference, per pixel."""
+    across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
+    magnitude: Float = cv2.magnitude(across, down)
+    return magnitude
+
+
+def _detail(image: Image) -> float:
+    """Mean gradient of L over TILES x TILES squares of the picture at full size, in L per pixel."""
+    height, width = image.shape[:2]
+    if height * width <= (TILES * TILE_SIDE) ** 2:
+        return float(_gradient(lab(image)[..., 0].copy()).mean())
+    tops = np.linspace(0, max(0, height - TILE_SIDE), TILES).astype(int)
+    lefts = np.linspace(0, max(0, width - TILE_SIDE), TILES).astype(int)
+    means = []
+    for top in tops:
+        row = np.concatenate([image[top : top + TILE_SIDE, x : x + TILE_SIDE] for x in lefts], axis=1)
+        # the seams between the squares of a row are not detail
+        gradient = _gradient(lab(row)[..., 0].copy())
+        inner = gradient.reshape(gradient.shape[0], TILES, -1)[:, :, 1:-1]
+        means.append(float(inner.mean()))
+    return float(np.mean(means))

@@ -22,8 +22,8 @@ BAND_PIXELS = 1 << 17
 """Pixels in one band: 1.5 MB of float32 RGB, small enough to stay in the cache of one core."""
 
 __all__ = [
-    "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "curve", "from_float", "full", "lab", "lab_bands", "lookup",
-    "luma", "shrink", "to_float",
+    "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "curve", "from_float", "full", "lab", "lab_bands",
+    "lookup", "luma", "shrink", "to_float",
 ]  # fmt: skip
 
 # Rec. 709 weights on sRGB-encoded values: a luma, good enough for photographic operations and fast.
@@ -53,25 +53,52 @@ def lookup(image: Image, table: NDArray[np.uint8] | NDArray[np.uint16]) -> Image
     return cast("Image", np.stack([table[image[..., c], c] for c in range(3)], axis=-1))
 
 
+def by_rows(like: Image, work: Callable[[slice], Image]) -> Image:
+    """Fill a picture like `like` from work(rows) -> its pixels in those rows, band by band, on all cores."""
+    height, width = like.shape[:2]
+    out = np.empty_like(like)
+    step = max(1, BAND_PIXELS // max(1, width))
+
+    def fill(top: int) -> None:
+        rows = slice(top, min(height, top + step))
+        out[rows] = work(rows)
+
+    starts = range(0, height, step)
+    if len(starts) == 1:
+        fill(0)
+        return out
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(fill, starts):
+            pass
+    return out
+
+
 def bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
     """Run function(band as float32 RGB 0..1, its rows) -> band over the picture, on all cores.
 
     The function must treat rows independently (it sees no neighbours) and may work in place on its band.
     """
+    return by_rows(image, lambda rows: from_float(function(to_float(image[rows]), rows), image))
+
+
+def strips(image: Image, margin: int, function: Callable[[Float, slice], Float]) -> Image:
+    """Like `bands` for a function that looks at neighbours up to `margin` rows away.
+
+    The function gets float32 RGB 0..1 of the band and the rows around it, and returns as many rows; the
+    rows around are cut off again.
+    """
     height, width = image.shape[:2]
+    step = max(1, BAND_PIXELS // max(1, width), 4 * margin)
     out = np.empty_like(image)
-    step = max(1, BAND_PIXELS // max(1, width))
 
-    def work(top: int) -> None:
-        rows = slice(top, min(height, top + step))
-        out[rows] = from_float(function(to_float(image[rows]), rows), image)
+    def fill(top: int) -> None:
+        bottom = min(height, top + step)
+        rows = slice(max(0, top - margin), min(height, bottom + margin))
+        made = function(to_float(image[rows]), rows)
+        out[top:bottom] = from_float(made[top - rows.start : bottom - rows.start], image)
 
-    starts = range(0, height, step)
-    if len(starts) == 1:
-        work(0)
-        return out
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(work, starts):
+        for _ in pool.map(fill, range(0, height, step)):
             pass
     return out
 
@@ -88,6 +115,8 @@ def lab_bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
 
 def luma(values: Float) -> Float:
     """Rec. 709 luma of float RGB, shape (..., 3) -> (...)."""
+    if values.ndim == 3:
+        return cast("Float", cv2.transform(values, LUMA[None]))
     return cast("Float", values @ LUMA)
 
 
