@@ -45,7 +45,9 @@ class Settings(BaseModel):
         "scaled", description="pictures above 2 MP in the run folder: scaled down, or in full"
     )
     max_megapixels: float = Field(250.0, gt=0, description="refuse larger photos")
-    vlm_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible server of the vlm reasoner")
+    vlm_url: str = Field(
+        "http://127.0.0.1:8000/v1", description="OpenAI-compatible server of the vlm reasoner"
+    )
     vlm_model: str | None = Field(None, description="its model; default: the one the server names")
     vlm_max_pixels: int = Field(627_200, ge=3136, description="pixels of a picture sent to the VLM, at most")
     vlm_timeout: float = Field(120.0, gt=0, description="seconds one call to the VLM may take in all")
@@ -53,7 +55,9 @@ class Settings(BaseModel):
     reflection: Literal["cascade", "fused"] = Field(
         "cascade", description="score and conclude in two calls, or in one (faster)"
     )
-    prompts: Path | None = Field(None, description="folder with prompt templates to use instead of the shipped ones")
+    prompts: Path | None = Field(
+        None, description="folder with prompt templates to use instead of the shipped ones"
+    )
 
 
 def user_file() -> Path:
@@ -89,7 +93,9 @@ def load(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
-        raise ConfigError(f"{origin.get(name, 'settings')}: {name}: {first['msg']} (got {first['input']!r}).") from None
+        raise ConfigError(
+            f"{origin.get(name, 'settings')}: {name}: {first['msg']} (got {first['input']!r})."
+        ) from None
 
 
 def _files(folder: Path) -> list[tuple[str, dict[str, Any]]]:

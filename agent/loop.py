@@ -118,7 +118,7 @@ class Loop:
 
     def _edit(self, task: Task, image: Image, start: Start, steps: tuple[str, ...], index: int) -> Round:
         if self.options.steps == "composite" and len(steps) > 1:
-            steps = ("；" if task.language == "zh" else "; ").join(steps),
+            steps = (("；" if task.language == "zh" else "; ").join(steps),)
         results: list[StepResult] = []
         for number, instruction in enumerate(steps):
             stage = Stage("edit", index, number, len(steps), text=instruction)
@@ -157,7 +157,9 @@ class Loop:
             return made.image
         if mask is not None:
             if made.image.shape != before.shape:
-                raise EditError("The step changes the size of the photo; it cannot be limited to a mask or region.")
+                raise EditError(
+                    "The step changes the size of the photo; it cannot be limited to a mask or region."
+                )
             return fidelity.restore_outside(before, made.image, mask)
         if self.options.preserve == "strict" and made.image.shape == before.shape:
             return fidelity.keep_unchanged(before, made.image)
@@ -209,7 +211,11 @@ def _checked(verdict: Verdict, tried: tuple[str, ...]) -> Verdict:
     new = (verdict.instruction or "").strip()
     if new and all(new.casefold() != old.strip().casefold() for old in tried):
         return verdict
-    why = "the corrective instruction repeats what was tried" if new else "the corrective instruction is missing"
+    why = (
+        "the corrective instruction repeats what was tried"
+        if new
+        else "the corrective instruction is missing"
+    )
     return Verdict(tag="unknown", reasoning=f"{verdict.reasoning} [{why}]".strip())
 
 

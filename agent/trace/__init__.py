@@ -1,9 +1,9 @@
 """The run folder: its only writer and its only reader.
 
-    runs/<id>/run.json        what was asked: schema, arguments, settings (secrets redacted), versions, input sha256
-    runs/<id>/events.jsonl    append-only, one typed event per line; the only truth
-    runs/<id>/images/<sha16>.png   content-addressed, written before the event that names them
-    runs/<id>/result.json     written last, atomically: the commit mark
+runs/<id>/run.json        what was asked: schema, arguments, settings (secrets redacted), versions, input sha256
+runs/<id>/events.jsonl    append-only, one typed event per line; the only truth
+runs/<id>/images/<sha16>.png   content-addressed, written before the event that names them
+runs/<id>/result.json     written last, atomically: the commit mark
 """
 
 from __future__ import annotations

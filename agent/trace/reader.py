@@ -92,7 +92,9 @@ def _check_version(header: dict[str, Any], path: Path) -> None:
     if name != SCHEMA.rpartition("/")[0] or not version.split(".")[0].isdigit():
         raise TraceError(f"{path} is not a run of reedit: its schema is {header.get('schema')!r}.")
     if int(version.split(".")[0]) > _MAJOR:
-        raise TraceError(f"{path} was written by a newer reedit ({header['schema']}); this one reads {SCHEMA}.")
+        raise TraceError(
+            f"{path} was written by a newer reedit ({header['schema']}); this one reads {SCHEMA}."
+        )
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -126,7 +128,9 @@ def find_run(root: Path, name: str) -> Run:
         return Run(as_path)
     runs = list_runs(root)
     if not runs:
-        raise TraceError(f"There are no runs in {root}. Runs appear there after reedit apply; --runs names another place.")
+        raise TraceError(
+            f"There are no runs in {root}. Runs appear there after reedit apply; --runs names another place."
+        )
     if name == "last":
         return runs[-1]
     exact = [run for run in runs if run.id == name]
@@ -134,5 +138,7 @@ def find_run(root: Path, name: str) -> Run:
     if not close:
         raise TraceError(f"No run in {root} is called {name!r}; reedit trace list shows them.")
     if len(close) > 1:
-        raise TraceError(f"{name!r} fits {len(close)} runs in {root}: {', '.join(run.id for run in close[:5])}.")
+        raise TraceError(
+            f"{name!r} fits {len(close)} runs in {root}: {', '.join(run.id for run in close[:5])}."
+        )
     return close[0]

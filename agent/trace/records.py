@@ -173,11 +173,34 @@ class Unknown(BaseModel):
 
 
 Known = Annotated[
-    Started | Planned | Described | Called | Edited | Measured | Scored | Concluded | Judged | Noted | Erred | Delivered,
+    Started
+    | Planned
+    | Described
+    | Called
+    | Edited
+    | Measured
+    | Scored
+    | Concluded
+    | Judged
+    | Noted
+    | Erred
+    | Delivered,
     Field(discriminator="event"),
 ]
 Event = (
-    Started | Planned | Described | Called | Edited | Measured | Scored | Concluded | Judged | Noted | Erred | Delivered | Unknown
+    Started
+    | Planned
+    | Described
+    | Called
+    | Edited
+    | Measured
+    | Scored
+    | Concluded
+    | Judged
+    | Noted
+    | Erred
+    | Delivered
+    | Unknown
 )
 EVENTS: TypeAdapter[Any] = TypeAdapter(Known)
 EVENT_TYPES: dict[str, type[Base]] = {

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from agent.errors import TraceError
 from agent.trace.records import EVENT_TYPES, SCHEMA, ImageRef
 from editor.base import Image, Mask
+from editor.pixels import shrink
 
 KEEP_PIXELS = 2_000_000
 """Pictures above this are kept scaled down, unless the run keeps them in full."""
@@ -75,7 +76,11 @@ class TraceWriter:
         stamp = datetime.now(UTC)
         self.id = f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.path = root / self.id
-        self._header = {"schema": SCHEMA, "id": self.id, "started": stamp.isoformat(timespec="milliseconds")} | header
+        self._header = {
+            "schema": SCHEMA,
+            "id": self.id,
+            "started": stamp.isoformat(timespec="milliseconds"),
+        } | header
         self._keep_full = keep_full
         self._start = time.perf_counter()
         self._seq = 0
@@ -129,7 +134,13 @@ class TraceWriter:
             self.flush()
             seconds = round(time.perf_counter() - self._start, 4)
             finished = datetime.now(UTC).isoformat(timespec="milliseconds")
-            record = {"schema": SCHEMA, "id": self.id, "status": status, "finished": finished, "seconds": seconds}
+            record = {
+                "schema": SCHEMA,
+                "id": self.id,
+                "status": status,
+                "finished": finished,
+                "seconds": seconds,
+            }
             write_json(self.path / "result.json", record | result)
         finally:
             self._jobs.put(None)
@@ -177,10 +188,8 @@ class TraceWriter:
         height, width = pixels.shape[:2]
         scale = 1.0
         if not self._keep_full and height * width > KEEP_PIXELS:
-            scale = (KEEP_PIXELS / (height * width)) ** 0.5
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-            scale = round(size[0] / width, 6)
+            pixels = shrink(pixels, KEEP_PIXELS)
+            scale = round(pixels.shape[1] / width, 6)
         data = _png(pixels)
         name = f"images/{hashlib.sha256(data).hexdigest()[:16]}.png"
         target = self.path / name
@@ -248,7 +257,9 @@ def redact(value: Any) -> Any:
     """A copy in which every value under a name that sounds like a secret is "***"."""
     if isinstance(value, dict):
         return {
-            k: "***" if v and isinstance(v, str) and any(word in str(k).lower() for word in _SECRET) else redact(v)
+            k: "***"
+            if v and isinstance(v, str) and any(word in str(k).lower() for word in _SECRET)
+            else redact(v)
             for k, v in value.items()
         }
     if isinstance(value, list | tuple):

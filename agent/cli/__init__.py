@@ -1,0 +1,19 @@
+"""The command line. The only place that turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Entry point of `reedit`."""
+    if sys.argv[1:] in (["--version"], ["-V"]):  # scripts ask often: answered before typer is imported
+        from reedit import __version__
+
+        print(f"reedit {__version__}")
+        sys.exit(0)
+    from agent.cli.app import app
+
+    app(prog_name="reedit")
+    sys.exit(0)

@@ -1,0 +1,206 @@
+"""The commands and their options; the work is done elsewhere and imported when a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agent.cli import options as o
+from agent.cli.boundary import guarded
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: rich would double the start-up time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="An agentic photo editor: it thinks before it edits and checks its own work.\n\n"
+    'Try:  reedit apply photo.jpg "make it more dramatic with a vintage feel"\n\n'
+    "Exit codes: 0 delivered and judged a success; 3 delivered, not judged a success; 1 nothing delivered; "
+    "2 wrong usage; 130 interrupted.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def top(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
+    """Handle options that stand before any command."""
+    if version:
+        from reedit import __version__
+
+        print(f"reedit {__version__}")
+        raise typer.Exit
+
+
+@app.command("apply")
+@guarded
+def apply_(
+    image: o.Photo,
+    instruction: o.Instruction,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Output file. [default: NAME.reedit.EXT next to the photo]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    reasoner: o.Reasoner = None,
+    editor: o.Editor = None,
+    rounds: o.Rounds = None,
+    seed: o.Seed = None,
+    steps: o.Steps = None,
+    mask: o.Mask = None,
+    region: o.Region = None,
+    preserve: o.Preserve = None,
+    frame: o.Frame = None,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="JPEG, WebP or AVIF quality. [default: as the input]")
+    ] = None,
+    max_megapixels: o.MaxMegapixels = None,
+    salvage: o.Salvage = False,
+    runs: o.Runs = None,
+    keep: o.Keep = None,
+    vlm_url: o.VlmUrl = None,
+    vlm_model: o.VlmModel = None,
+    vlm_max_pixels: o.VlmMaxPixels = None,
+    vlm_wait: o.VlmWait = None,
+    reflection: o.Reflection = None,
+    prompts: o.Prompts = None,
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> int:
+    """Edit one photo: think, edit, reflect; the best round is written next to it.
+
+    Example:  reedit apply leaf.jpg "make the leaf show potassium deficiency" -o out.jpg
+    """
+    from agent import config, session
+    from agent.cli import render
+    from agent.cli.progress import watch
+
+    settings = config.load({
+        "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
+        "max_megapixels": max_megapixels, "runs": runs, "keep": keep, "vlm_url": vlm_url, "vlm_model": vlm_model,
+        "vlm_max_pixels": vlm_max_pixels, "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
+    })  # fmt: skip
+    job = session.Job(
+        photo=image, instruction=instruction, output="auto" if output is None else output, overwrite=overwrite,
+        mask=mask, region=region, frame=frame, salvage=salvage, quality=quality,
+    )  # fmt: skip
+    with watch(settings.rounds, quiet=quiet or as_json) as notify:
+        outcome = session.run(job, settings, notify)
+    render.outcome(outcome, as_json=as_json, quiet=quiet, verbose=verbose)
+    return outcome.exit_code
+
+
+@app.command()
+@guarded
+def plan(
+    image: o.Photo,
+    instruction: o.Instruction,
+    reasoner: o.Reasoner = None,
+    editor: o.Editor = None,
+    mask: o.Mask = None,
+    region: o.Region = None,
+    frame: o.Frame = None,
+    vlm_url: o.VlmUrl = None,
+    vlm_model: o.VlmModel = None,
+    prompts: o.Prompts = None,
+    as_json: o.Json = False,
+) -> int:
+    """Think only: show the concrete steps a request would become."""
+    from agent import config, session
+    from agent.cli import render
+
+    settings = config.load({
+        "reasoner": reasoner, "editor": editor, "vlm_url": vlm_url, "vlm_model": vlm_model, "prompts": prompts,
+    })  # fmt: skip
+    job = session.Job(photo=image, instruction=instruction, mask=mask, region=region, frame=frame)
+    render.plan(session.think(job, settings), as_json=as_json)
+    return 0
+
+
+@app.command()
+@guarded
+def reflect(
+    before: Annotated[str, typer.Argument(help="The photo before the edit.")],
+    after: Annotated[str, typer.Argument(help="The photo after it, by whoever edited it.")],
+    instruction: o.Instruction,
+    reasoner: o.Reasoner = None,
+    mask: o.Mask = None,
+    region: o.Region = None,
+    vlm_url: o.VlmUrl = None,
+    vlm_model: o.VlmModel = None,
+    reflection: o.Reflection = None,
+    prompts: o.Prompts = None,
+    as_json: o.Json = False,
+) -> int:
+    """Judge an existing edit against the instruction. Exit code 0 for a success, 3 otherwise."""
+    from agent import config, session
+    from agent.cli import render
+
+    settings = config.load({
+        "reasoner": reasoner, "vlm_url": vlm_url, "vlm_model": vlm_model, "reflection": reflection,
+        "prompts": prompts,
+    })  # fmt: skip
+    job = session.Job(photo=before, instruction=instruction, mask=mask, region=region)
+    verdict = session.reflect(job, after, settings)
+    render.reflection(verdict, as_json=as_json)
+    return 0 if verdict.verdict.tag == "Success" else 3
+
+
+@app.command()
+@guarded
+def editors(as_json: o.Json = False) -> int:
+    """List the editors: what can run here, and the line that installs what is missing."""
+    from agent.cli import doctor
+
+    doctor.show_editors(as_json=as_json)
+    return 0
+
+
+@app.command("doctor")
+@guarded
+def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.Json = False) -> int:
+    """Check this machine: what works, what is missing, and the line that fixes it."""
+    from agent import config
+    from agent.cli import doctor
+
+    return doctor.show(config.load({"vlm_url": vlm_url, "vlm_model": vlm_model}), as_json=as_json)
+
+
+trace_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Read the run folders: what was thought, edited and judged.",
+)
+app.add_typer(trace_app, name="trace")
+
+
+@trace_app.command("list")
+@guarded
+def trace_list(runs: o.Runs = None, as_json: o.Json = False) -> int:
+    """List the runs, oldest first."""
+    from agent import config
+    from agent.cli import story
+
+    story.show_list(config.load({"runs": runs}).runs, as_json=as_json)
+    return 0
+
+
+@trace_app.command("show")
+@guarded
+def trace_show(
+    run: Annotated[
+        str, typer.Argument(help="Id of a run (its beginning or end is enough), a folder, or last.")
+    ] = "last",
+    runs: o.Runs = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Thumbnails on a colour terminal.")
+    ] = True,
+    as_json: o.Json = False,
+) -> int:
+    """Tell one run as a story: plan, rounds, facts, scores, verdicts, timings."""
+    from agent import config
+    from agent.cli import story
+    from agent.trace import find_run
+
+    story.show_run(find_run(config.load({"runs": runs}).runs, run), pictures=pictures, as_json=as_json)
+    return 0

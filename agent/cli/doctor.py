@@ -1,0 +1,144 @@
+"""What works on this machine, what is missing, and the line that fixes it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent.cli.render import print_json
+from agent.config import FILE, Settings, user_file
+from editor import EDITORS
+
+EXTRAS = {
+    "vlm": ("openai", "jinja2"),
+    "diffusion": ("torch", "diffusers", "transformers"),
+    "vllm": ("vllm",),
+    "ray": ("ray",),
+    "heic": ("pillow_heif",),
+}
+"""extra -> the modules it brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report. needed: whether the default run depends on it."""
+
+    name: str
+    ok: bool
+    message: str
+    fix: str = ""
+    needed: bool = False
+
+
+def show(settings: Settings, *, as_json: bool) -> int:
+    """Print all checks; exit code 1 when something the configured run needs is missing."""
+    checks = list(run_checks(settings))
+    bad = [check for check in checks if check.needed and not check.ok]
+    if as_json:
+        print_json({"ok": not bad, "checks": [asdict(check) for check in checks]})
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for check in checks:
+            mark = Text("ok", "green") if check.ok else Text("missing", "red" if check.needed else "yellow")
+            table.add_row(mark, Text(check.name, "bold"), Text(check.message), Text(check.fix, "cyan"))
+        Console(markup=False, highlight=False).print(table)
+    return 1 if bad else 0
+
+
+def run_checks(settings: Settings) -> Iterator[Check]:
+    """All checks, cheap ones first. Nothing heavy is imported, nothing is loaded onto a GPU."""
+    yield Check("python", sys.version_info >= (3, 11), platform.python_version(), needed=True)
+    files = [str(path) for path in (user_file(), Path.cwd() / FILE) if path.is_file()]
+    yield Check("settings", True, ", ".join(files) or "defaults (no reedit.yaml)")
+    writable = _writable(settings.runs)
+    yield Check(
+        "run folders", writable, str(settings.runs), "" if writable else "choose --runs DIR", needed=True
+    )
+    yield from _pictures()
+    for extra, modules in EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        needed = extra == "vlm" and settings.reasoner == "vlm"
+        message = f"missing {', '.join(missing)}" if missing else "installed"
+        yield Check(
+            f"extra {extra}",
+            not missing,
+            message,
+            f'pip install "reedit[{extra}]"' if missing else "",
+            needed,
+        )
+    yield _gpu()
+
+
+def _pictures() -> Iterator[Check]:
+    from PIL import features
+
+    for name, codec in (
+        ("JPEG", "jpg"),
+        ("WebP", "webp"),
+        ("AVIF", "avif"),
+        ("TIFF", "libtiff"),
+        ("ICC", "littlecms2"),
+    ):
+        good = bool(features.check(codec))
+        yield Check(
+            name, good, "supported" if good else "this Pillow was built without it", needed=name == "JPEG"
+        )
+    from editor.builtin.ops import text
+
+    font = text.cjk_font()
+    yield Check(
+        "Chinese glyphs", font is not None, str(font or "no font with CJK glyphs found"),
+        "" if font else "apt install fonts-noto-cjk   (or any CJK font)",
+    )  # fmt: skip
+
+
+def _gpu() -> Check:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return Check("GPU", False, "no NVIDIA driver found; the built-in editor needs none")
+    import subprocess
+
+    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return Check("GPU", False, f"nvidia-smi failed: {error}")
+    return Check("GPU", bool(said.strip()), "; ".join(said.strip().splitlines()) or "none")
+
+
+def _writable(folder: Path) -> bool:
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return place.is_dir() and os.access(place, os.W_OK)
+
+
+def show_editors(*, as_json: bool) -> None:
+    """The editors by name."""
+    from editor import make
+
+    rows = []
+    for name, target in EDITORS.items():
+        made = make(name)
+        rows.append(
+            {"name": name, "module": target, "status": "ready", "fix": "", "abilities": made.abilities}
+        )
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "status", "abilities"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row["name"], Text(row["status"], "green"), Text(row["abilities"]))
+    Console(markup=False, highlight=False).print(table)

@@ -1,0 +1,83 @@
+"""Options shared by the commands. Defaults are None: what is not given comes from the settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_RUN = "The run"
+_WHERE = "Where to edit"
+_VLM = "The vlm reasoner"
+
+Photo = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="The photo. JPEG, PNG, WebP, TIFF, AVIF or HEIC.")
+]
+Instruction = Annotated[
+    str, typer.Argument(help="What to do, in English or Chinese: “make it look like autumn”, “把天空变蓝”.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also facts and operations of each round.")]
+Mask = Annotated[
+    str | None,
+    typer.Option(help="Edit only here: a picture of the photo's size, white = edit.", rich_help_panel=_WHERE),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        help='Edit only here: X,Y,W,H in pixels, or words such as "the sky".', rich_help_panel=_WHERE
+    ),
+]
+Frame = Annotated[int | None, typer.Option(help="Which picture of an animation or multi-page file, from 0.")]
+Reasoner = Annotated[
+    str | None, typer.Option(help="Who thinks and reflects: builtin or vlm.", rich_help_panel=_RUN)
+]
+Editor = Annotated[
+    str | None, typer.Option(help="Who edits; `reedit editors` lists them.", rich_help_panel=_RUN)
+]
+Rounds = Annotated[
+    int | None,
+    typer.Option(min=0, max=10, help="Reflection rounds after the first edit, at most. [default: 2]"),
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the run. [default: 0]", rich_help_panel=_RUN)]
+Steps = Annotated[
+    str | None,
+    typer.Option(help="sequential: one edit per step; composite: all steps as one.", rich_help_panel=_RUN),
+]
+Preserve = Annotated[
+    str | None,
+    typer.Option(
+        help="Put back from the original: what is outside the mask (auto), all that is not visibly edited (strict), "
+        "nothing (off).",
+        rich_help_panel=_RUN,
+    ),
+]
+Runs = Annotated[
+    str | None, typer.Option(help="Folder of the run folders. [default: runs]", rich_help_panel=_RUN)
+]
+Keep = Annotated[
+    str | None,
+    typer.Option(help="Pictures above 2 MP in the run folder: scaled or full.", rich_help_panel=_RUN),
+]
+MaxMegapixels = Annotated[float | None, typer.Option(help="Refuse larger photos. [default: 250]")]
+Salvage = Annotated[
+    bool, typer.Option("--salvage", help="Accept a truncated photo; what is missing stays grey.")
+]
+VlmUrl = Annotated[str | None, typer.Option(help="OpenAI-compatible server.", rich_help_panel=_VLM)]
+VlmModel = Annotated[
+    str | None, typer.Option(help="Its model. [default: what it serves]", rich_help_panel=_VLM)
+]
+VlmMaxPixels = Annotated[
+    int | None, typer.Option(help="Pixels per picture sent to it. [default: 627200]", rich_help_panel=_VLM)
+]
+VlmWait = Annotated[
+    float | None, typer.Option(help="Seconds to wait for a server that went away.", rich_help_panel=_VLM)
+]
+Reflection = Annotated[
+    str | None,
+    typer.Option(help="Score and conclude in two calls (cascade) or one (fused).", rich_help_panel=_VLM),
+]
+Prompts = Annotated[
+    str | None, typer.Option(help="Folder with your own prompt templates.", rich_help_panel=_VLM)
+]

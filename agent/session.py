@@ -1,0 +1,242 @@
+"""One photo from file to file: build the parts, run the loop, deliver the best round, close the trace."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import editor as editors
+from agent.config import Settings
+from agent.errors import ReeditError, UsageError
+from agent.loop import Loop, LoopOptions, Stage
+from agent.trace import NullTrace, Trace, TraceWriter
+from agent.types import Consistency, LoopResult, Outcome, Plan, Reasoner, Task, Verdict
+from editor import photo as photos
+from editor.base import Image, Mask
+from editor.measure import Facts, measure
+
+REASONERS: dict[str, str] = {
+    "builtin": "agent.rules:RulesReasoner",
+    "vlm": "agent.vlm:VlmReasoner",
+}
+"""name -> "module:Class", imported when asked for. A class has from_settings(settings, trace), or takes nothing."""
+
+LONGEST_INSTRUCTION = 2_000
+"""Characters; no request needs more, and every model's context is finite."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is asked of one run. output "auto" = next to the photo, None = keep the picture in memory."""
+
+    photo: AnyPath
+    instruction: str
+    output: AnyPath | None = "auto"
+    overwrite: bool = False
+    mask: AnyPath | None = None
+    region: str | None = None
+    frame: int | None = None
+    salvage: bool = False
+    quality: int | None = None
+
+
+def clean_instruction(text: str) -> str:
+    """The instruction, trimmed. Raises UsageError when it is empty, too long, or holds control characters."""
+    text = text.strip()
+    if not text:
+        raise UsageError("The instruction is empty; say what to do, for example “increase the contrast”.")
+    if len(text) > LONGEST_INSTRUCTION:
+        raise UsageError(
+            f"The instruction has {len(text):,} characters; at most {LONGEST_INSTRUCTION:,} are taken."
+        )
+    if _CONTROL.search(text):
+        raise UsageError("The instruction contains control characters; give plain text.")
+    return text
+
+
+def run(job: Job, settings: Settings, notify: Callable[[Stage], None] | None = None) -> Outcome:
+    """Run a job. Raises ReeditError when nothing can be delivered; the trace, if one was begun, says why."""
+    began = time.perf_counter()
+    instruction = clean_instruction(job.instruction)
+    output = photos.default_output(job.photo) if job.output == "auto" else job.output
+    if output is not None:
+        photos.check_output(job.photo, output, job.overwrite)
+    made = editors.make(settings.editor)
+    photo = load(job, settings)
+    task = Task(photo.image, instruction, made.abilities, resolve_mask(job, photo.image), settings.seed)
+    trace = TraceWriter(settings.runs, _header(job, settings, photo), keep_full=settings.keep == "full")
+    try:
+        reasoner = make_reasoner(settings, trace)
+        options = LoopOptions(settings.rounds, settings.steps, settings.preserve)
+        result = Loop(reasoner, made, trace, options, notify or (lambda stage: None)).run(task)
+        return _deliver(photo, output, job, trace, result, began)
+    except KeyboardInterrupt:
+        trace.close("interrupted")
+        raise
+    except ReeditError as error:
+        _close_failed(trace, error)
+        raise
+
+
+def think(job: Job, settings: Settings) -> Plan:
+    """Only the plan."""
+    photo = load(job, settings)
+    made = editors.make(settings.editor)
+    mask = resolve_mask(job, photo.image)
+    task = Task(photo.image, clean_instruction(job.instruction), made.abilities, mask, settings.seed)
+    return make_reasoner(settings, NullTrace()).think(task)
+
+
+@dataclass(frozen=True, slots=True)
+class Reflection:
+    """What was thought of an existing edit."""
+
+    facts: Facts
+    description: str
+    consistency: Consistency
+    verdict: Verdict
+
+
+def reflect(before: Job, after: AnyPath, settings: Settings) -> Reflection:
+    """Judge an edit, by whoever made it: before.photo is the source, `after` the result."""
+    source = load(before, settings).image
+    result = photos.load(after, max_megapixels=settings.max_megapixels, salvage=before.salvage).image
+    mask = resolve_mask(before, source)
+    task = Task(source, clean_instruction(before.instruction), "", mask, settings.seed)
+    reasoner = make_reasoner(settings, NullTrace())
+    facts = measure(source, result, mask)
+    description = reasoner.describe(task)
+    consistency = reasoner.score(task, result, description, facts)
+    return Reflection(facts, description, consistency, reasoner.conclude(task, result, consistency, facts))
+
+
+def load(job: Job, settings: Settings) -> photos.Photo:
+    """The photo of a job, within the settings' limits."""
+    return photos.load(
+        job.photo, frame=job.frame, max_megapixels=settings.max_megapixels, salvage=job.salvage
+    )
+
+
+def make_reasoner(settings: Settings, trace: Trace) -> Reasoner:
+    """The Reasoner that the settings name. Raises UsageError that lists the choices."""
+    target = REASONERS.get(settings.reasoner)
+    if target is None:
+        raise UsageError(f"No reasoner is called {settings.reasoner!r}. Choices: {', '.join(REASONERS)}.")
+    module, _, name = target.partition(":")
+    cls: Any = getattr(import_module(module), name)
+    reasoner: Reasoner = cls.from_settings(settings, trace) if hasattr(cls, "from_settings") else cls()
+    return reasoner
+
+
+def resolve_mask(job: Job, image: Image) -> Mask | None:
+    """The user's limit from --mask or --region. Raises UsageError or RegionNotFound."""
+    if job.mask is not None and job.region is not None:
+        raise UsageError("Give either a mask or a region, not both.")
+    height, width = image.shape[:2]
+    if job.mask is not None:
+        return photos.load_mask(job.mask, (width, height))
+    if job.region is None:
+        return None
+    from editor.builtin import grammar, regions
+
+    return regions.find(image, grammar.parse_region(job.region)).mask
+
+
+def _deliver(
+    photo: photos.Photo,
+    output: AnyPath | None,
+    job: Job,
+    trace: TraceWriter,
+    result: LoopResult,
+    began: float,
+) -> Outcome:
+    best = result.round
+    notes = [*photo.notes, *(note for step in best.steps for note in step.notes)]
+    digest = None
+    if output is not None:
+        known = len(photo.notes)
+        digest = photos.save(
+            photo, best.image, output, overwrite=job.overwrite, source_type=_source_type(result), run_id=trace.id,
+            quality=job.quality,
+        )  # fmt: skip
+        notes += photo.notes[known:]
+    height, width = best.image.shape[:2]
+    path = None if output is None else Path(os.fsdecode(output)).absolute()
+    for note in notes:
+        trace.event("note", text=note)
+    trace.event(
+        "delivered", round=best.index, path=None if path is None else photos.printable(path), sha256=digest,
+        width=width, height=height,
+    )  # fmt: skip
+    trace.close(
+        "delivered", tag=best.verdict.tag, best=best.index, rounds=len(result.rounds), sha256=digest,
+        output=None if path is None else photos.printable(path),
+        score=None if best.consistency is None else best.consistency.score,
+    )  # fmt: skip
+    return Outcome(
+        image=best.image, output=path, run=trace.path, tag=best.verdict.tag, reasoning=best.verdict.reasoning,
+        plan=result.plan, rounds=result.rounds, best=result.best, seconds=time.perf_counter() - began, notes=notes,
+    )  # fmt: skip
+
+
+def _source_type(result: LoopResult) -> str:
+    """The strongest IPTC label among the steps that led to the delivered picture."""
+    order = ("algorithmicallyEnhanced", "humanEdits", "compositeWithTrainedAlgorithmicMedia")
+    types = {step.source_type for step in result.round.steps}
+    index = result.best
+    while result.rounds[index].start == "result":  # a reflection round stands on the one before
+        index -= 1
+        types |= {step.source_type for step in result.rounds[index].steps}
+    return max(types, key=order.index)
+
+
+def _close_failed(trace: TraceWriter, error: ReeditError) -> None:
+    if not trace.opened:
+        return
+    try:
+        trace.event("error", where="session", error=type(error).__name__, message=str(error))
+        trace.close("failed", error=type(error).__name__, message=str(error))
+    except ReeditError:
+        return  # the trace itself is what failed; the first error is the one to tell
+
+
+def _header(job: Job, settings: Settings, photo: photos.Photo) -> dict[str, Any]:
+    from reedit import __version__
+
+    def shown(path: AnyPath | None) -> str | None:
+        return None if path is None else photos.printable(path)
+
+    height, width = photo.image.shape[:2]
+    return {
+        "instruction": job.instruction.strip(),
+        "input": {
+            "path": shown(job.photo), "sha256": photo.sha256, "format": photo.format,
+            "width": width, "height": height, "depth": photo.image.dtype.itemsize * 8,
+        },
+        "arguments": {
+            "output": shown(job.output), "mask": shown(job.mask), "region": job.region, "frame": job.frame,
+            "overwrite": job.overwrite,
+        },
+        "settings": settings.model_dump(mode="json"),
+        "versions": {"reedit": __version__, "python": platform.python_version(), "platform": sys.platform}
+        | {name: _version(name) for name in ("numpy", "pillow", "opencv-python-headless", "scikit-image")},
+    }  # fmt: skip
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,70 @@
+"""flags > REEDIT_* > ./reedit.yaml > the user's file > defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent import config
+from agent.errors import ConfigError
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_precedence(tmp_path: Path) -> None:
+    def load(
+        flags: dict[str, object] | None = None, environ: dict[str, str] | None = None
+    ) -> config.Settings:
+        return config.load(flags, environ=environ or {}, folder=tmp_path)
+
+    assert load().rounds == 2
+    write(config.user_file(), "rounds: 3\nseed: 5\n")
+    assert load().rounds == 3
+    write(tmp_path / "reedit.yaml", "rounds: 4\n")
+    assert load().rounds == 4
+    assert load(environ={"REEDIT_ROUNDS": "5"}).rounds == 5
+    assert load({"rounds": 6}, {"REEDIT_ROUNDS": "5"}).rounds == 6
+    assert load({"rounds": None}, {"REEDIT_ROUNDS": "5"}).rounds == 5
+    assert load().seed == 5
+
+
+def test_an_unknown_key_names_the_nearest_and_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "reedit.yaml", "roundz: 4\n")
+    with pytest.raises(ConfigError, match=r"reedit\.yaml: unknown setting 'roundz'\. Did you mean 'rounds'"):
+        config.load(environ={}, folder=tmp_path)
+
+
+def test_an_unknown_variable_is_refused_but_keys_and_test_knobs_are_not_settings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="REEDIT_EDTOR"):
+        config.load(environ={"REEDIT_EDTOR": "x"}, folder=tmp_path)
+    config.load(environ={"REEDIT_VLM_API_KEY": "s", "REEDIT_TEST_X": "1"}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["rounds: -1", "rounds: many", "steps: sideways", "seed: 99999999999"])
+def test_a_wrong_value_names_setting_and_source(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "reedit.yaml", text)
+    with pytest.raises(ConfigError, match=rf"reedit\.yaml: {text.split(':')[0]}"):
+        config.load(environ={}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["- a list", "rounds: [", "just words", "\x00"])
+def test_a_broken_file_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "reedit.yaml", text)
+    with pytest.raises(ConfigError, match=r"reedit\.yaml"):
+        config.load(environ={}, folder=tmp_path)
+
+
+def test_dashes_are_underscores_and_paths_are_relative_to_their_file(tmp_path: Path) -> None:
+    write(tmp_path / "reedit.yaml", "max-megapixels: 20\nruns: traces\n")
+    settings = config.load(environ={}, folder=tmp_path)
+    assert settings.max_megapixels == 20
+    assert settings.runs == tmp_path / "traces"
+
+
+def test_an_empty_file_means_defaults(tmp_path: Path) -> None:
+    write(tmp_path / "reedit.yaml", "# nothing yet\n")
+    assert config.load(environ={}, folder=tmp_path) == config.Settings()
