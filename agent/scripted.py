@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from agent.errors import ReasonerError
 from agent.types import Consistency, Plan, Quality, Task, Verdict
@@ -14,7 +14,7 @@ from editor.base import Image
 from editor.measure import Facts
 
 Value = TypeVar("Value")
-Reply = Value | Exception
+Reply: TypeAlias = Value | Exception
 """A value to return, or an exception to raise."""
 
 FINE = Consistency(meets_instruction="yes", raw_score=9.0, reason="as scripted")

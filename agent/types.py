@@ -21,9 +21,9 @@ Tag = Literal["Success", "Reflection", "Failed", "unknown"]
 
 
 class Record(BaseModel):
-    """Base of the values that go into the trace: immutable, unknown fields refused."""
+    """Base of the values that go into the trace: immutable; fields of newer versions are ignored on reading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Plan(Record):

@@ -36,7 +36,7 @@ class Facts(BaseModel):
     chroma is CIE C*.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     size_before: tuple[int, int]
     size_after: tuple[int, int]

@@ -87,9 +87,9 @@ def show_run(run: Run, *, pictures: bool, as_json: bool) -> None:
     for part in _header(run):
         out.print(part)
     for event in run.events:
-        part = _tell(run, event, show_pictures)
-        if part is not None:
-            out.print(part)
+        told = _tell(run, event, show_pictures)
+        if told is not None:
+            out.print(told)
     out.print(_ending(run))
 
 
@@ -115,9 +115,9 @@ def _tell(run: Run, event: Any, pictures: bool) -> RenderableType | None:
             return _with_picture(run, Text(f"\nsource  {_picture(event.image)}"), event.image, pictures)
         case Planned():
             lines = [f"  {n}. {printable(step)}" for n, step in enumerate(event.plan.steps, 1)]
-            head = "plan" if event.plan.rewritten else "plan (concrete already)"
+            name = "plan" if event.plan.rewritten else "plan (concrete already)"
             why = [Text(f"  {printable(event.plan.reasoning)}", style="dim")] if event.plan.reasoning else []
-            return Group(_stage(head, event.seconds), Text("\n".join(lines)), *why)
+            return Group(_stage(name, event.seconds), Text("\n".join(lines)), *why)
         case Described():
             return Group(_stage("description", event.seconds), Text(f"  {printable(event.text)}"))
         case Called():
@@ -133,10 +133,9 @@ def _tell(run: Run, event: Any, pictures: bool) -> RenderableType | None:
             return Text("\n".join(f"  {sentence}" for sentence in event.facts.sentences()), style="dim")
         case Scored():
             caps = f"  (said {event.consistency.raw_score:g}; {', '.join(event.consistency.caps)})"
-            text = f"  score {event.consistency.score:g} of 10{caps if event.consistency.caps else ''}"
-            return Group(
-                _stage("score", event.seconds), Text(text), Text(f"  {printable(event.consistency.reason)}")
-            )
+            head = _stage(f"score {event.consistency.score:g} of 10", event.seconds)
+            head.append(caps if event.consistency.caps else "")
+            return Group(head, Text(f"  {printable(event.consistency.reason)}"))
         case Concluded():
             parts: list[RenderableType] = [
                 Text.assemble(_stage("verdict", event.seconds), "  ", tag_text(event.verdict.tag)),
@@ -147,10 +146,8 @@ def _tell(run: Run, event: Any, pictures: bool) -> RenderableType | None:
             return Group(*parts)
         case Judged():
             q = event.quality
-            text = (
-                f"  round {event.round + 1}: SC {q.semantic:g}  PQ {q.perceptual:g}  overall {q.overall:.2f}"
-            )
-            return Group(_stage("quality", event.seconds), Text(text))
+            numbers = f"SC {q.semantic:g}  PQ {q.perceptual:g}  overall {q.overall:.2f}"
+            return Group(_stage("quality", event.seconds), Text(f"  round {event.round + 1}: {numbers}"))
         case Noted():
             return Text(f"note  {printable(event.text)}", style="yellow")
         case Erred():

@@ -211,7 +211,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Pending):
         return value.ref
     if isinstance(value, BaseModel):
-        return value.model_dump(exclude=set(type(value).model_computed_fields))
+        return value.model_dump()
     return value
 
 
