@@ -1,0 +1,162 @@
+"""From words to pixels: a Region becomes a soft-edged mask with a confidence, or a refusal.
+
+Finders work on a small copy of the photo (`scene`), the mask is brought to full size along real edges (`refine`).
+One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower, fruit), `skin`,
+`face`, `subject` (subject, background), `color`, `place` (places and rectangles).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import cast
+
+import cv2
+import numpy as np
+
+from editor.base import Image, Mask, RegionNotFound, UsageError
+from editor.builtin.core import Region
+from editor.builtin.regions import color, land, place, plants, refine, subject
+from editor.builtin.regions.face import face
+from editor.builtin.regions.place import PLACES
+from editor.builtin.regions.scene import FOUND, Part, Scene, pixels, small
+from editor.builtin.regions.skin import skin
+from editor.builtin.regions.sky import sky
+
+__all__ = ["FOUND", "NAMED", "PLACES", "SURE", "Found", "find"]
+
+SURE = 0.6
+"""Below this confidence the editor asks the user to check the region."""
+
+NAMED: dict[str, Callable[[Scene], Part]] = {
+    "subject": subject.subject,
+    "background": subject.background,
+    "sky": sky,
+    "water": land.water,
+    "ground": land.ground,
+    "foliage": plants.foliage,
+    "leaf": plants.leaf,
+    "grass": plants.grass,
+    "flower": plants.flower,
+    "fruit": plants.fruit,
+    "skin": skin,
+    "face": face,
+}
+"""The parts that can be found by name."""
+
+_SCENES = 4
+_scenes: OrderedDict[bytes, Scene] = OrderedDict()
+_lock = threading.Lock()
+_INSIDE = 0.02
+"""A named part that covers less than this share of the user's own mask is not what the mask shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A region: (H, W) uint8 soft mask, or None for the whole photo; confidence 0..1; the user's words."""
+
+    mask: Mask | None
+    confidence: float
+    text: str
+
+
+def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
+    """The mask of `region` in `image`, inside the user's `limit` (None = no limit).
+
+    When a limit is given and the region is not found inside it, the limit itself is the region: the user said
+    where it is. Raises RegionNotFound when there is no such part (or nothing is left of it), UsageError for a
+    rectangle outside the photo or a limit that does not fit it.
+    """
+    text = _text(region)
+    _check(image, limit)
+    if region.kind == "whole" and not region.invert:
+        return Found(limit, 1.0, text)
+    if region.kind == "mask" and limit is None:
+        raise RegionNotFound(f"Mark {_quoted(text)} with --mask MASK.png or --region X,Y,W,H.")
+    mask, confidence = _locate(image, region, limit)
+    if mask is None:
+        return Found(limit, 1.0, text)
+    if region.invert:
+        mask = 255 - mask
+    if limit is not None:
+        mask = cast("Mask", np.minimum(mask, limit))
+    if not mask.any():
+        raise RegionNotFound(f"Nothing is left of the photo for {_quoted(text)}; change --mask or --region.")
+    return Found(mask, confidence, text)
+
+
+def _locate(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | None, float]:
+    """The mask before inversion and limit, and its confidence; None when the limit stands for it."""
+    if region.kind == "whole":
+        return np.full(image.shape[:2], 255, np.uint8), 1.0
+    if region.kind == "mask":
+        return limit, 1.0
+    if region.kind == "rect":
+        return place.rectangle(image, region.rect), 1.0
+    if region.kind == "place":
+        return place.place(image, region.name), 1.0
+    scene = _scene(image)
+    part = _part(scene, region)
+    if limit is None:
+        if part.confidence < FOUND or not part.mask.any():
+            raise RegionNotFound(
+                f"Could not find {_quoted(_text(region))} in this photo (confidence {round(100 * part.confidence)} %); "
+                "mark it with --mask MASK.png or --region X,Y,W,H."
+            )
+        return _full(scene, part, image), part.confidence
+    seen = cv2.resize(limit, (scene.width, scene.height), interpolation=cv2.INTER_AREA) > 0
+    inside = pixels(part.mask & seen)
+    if part.confidence < FOUND or inside <= _INSIDE * pixels(seen):
+        return None, 1.0
+    return _full(scene, part, image), part.confidence
+
+
+def _part(scene: Scene, region: Region) -> Part:
+    """The finder's answer on the small copy, computed once per scene."""
+    if region.kind == "named":
+        if region.name not in NAMED:
+            raise UsageError(f"No region is called “{region.name}”; there are: {', '.join(NAMED)}.")
+        return scene.named(NAMED[region.name])
+    key = ("color", region.name, region.noun)
+    return scene.part(key, lambda: color.color(scene, region.name, region.noun))
+
+
+def _full(scene: Scene, part: Part, image: Image) -> Mask:
+    return refine.to_photo(part.mask, scene.rgb, image)
+
+
+def _scene(image: Image) -> Scene:
+    """The scene of an image: the editor, its next operation and the critic ask about the same picture."""
+    little = small(image)
+    digest = blake2b(little.tobytes(), digest_size=16, person=str(little.shape).encode()[:16]).digest()
+    with _lock:
+        scene = _scenes.get(digest)
+        if scene is None:
+            scene = _scenes[digest] = Scene(little)
+        _scenes.move_to_end(digest)
+        while len(_scenes) > _SCENES:
+            _scenes.popitem(last=False)
+        return scene
+
+
+def _check(image: Image, limit: Mask | None) -> None:
+    if limit is None:
+        return
+    if limit.shape != image.shape[:2]:
+        raise UsageError(
+            f"The mask is {limit.shape[1]}x{limit.shape[0]}, the photo {image.shape[1]}x{image.shape[0]} pixels."
+        )
+    if not limit.any():
+        raise UsageError("The mask is empty: nothing in it is white.")
+
+
+def _text(region: Region) -> str:
+    noun = f"{region.name} {region.noun}".strip() if region.kind == "color" else region.noun or region.name
+    return region.text or noun or "the whole photo"
+
+
+def _quoted(text: str) -> str:
+    return f"“{text}”"

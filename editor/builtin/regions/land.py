@@ -1,0 +1,85 @@
+"""Water and ground: what lies below the horizon."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from editor.builtin.regions import plants
+from editor.builtin.regions.scene import (
+    FOUND,
+    Bool,
+    Part,
+    Scene,
+    close,
+    drop_small,
+    erode,
+    fill_holes,
+    grow,
+    mean,
+    ramp,
+    share,
+    touching,
+)
+from editor.builtin.regions.sky import lowest, sky
+
+
+def water(scene: Scene) -> Part:
+    """Blue or sky-coloured, flat or rippled sideways, and below the horizon; seldom certain."""
+    above = scene.named(sky)
+    has_sky = above.confidence >= FOUND
+    below = (scene.down > (lowest(above.mask) * 0.7 if has_sky else 0.2)) & ~grow(
+        above.mask, scene.size(0.01)
+    )
+    colour = (scene.hue > 165) & (scene.hue < 300) & (scene.chroma > 7)
+    if has_sky and (above.mask & (scene.lightness > 0)).any():
+        like = np.median(scene.smooth_lab[above.mask], axis=0)
+        colour |= np.linalg.norm((scene.smooth_lab - like) * (0.4, 1, 1), axis=2) < 7
+    flat = below & colour & (scene.texture < 9)
+    mask = fill_holes(drop_small(close(flat, scene.size(0.006)), scene.area // 100), scene.size(0.02) ** 2)
+    if not mask.any():
+        return Part(mask, 0.0)
+    wide = float(mask.any(axis=0).mean())
+    blue = share(colour & (scene.hue > 165) & (scene.hue < 300), mask)
+    parts = (
+        0.1 + 0.9 * _sideways(scene, mask),
+        ramp(share(mask), 0.02, 0.12),
+        ramp(wide, 0.3, 0.8),
+        ramp(blue, 0.3, 0.9),
+        1.0 if has_sky else 0.4,
+        ramp(_shoreline(mask), 0.12, 0.03),
+    )
+    return Part(mask, round(0.9 * math.prod(parts) ** 0.6, 4))
+
+
+def _shoreline(mask: Bool) -> float:
+    """How far the upper edge of a mask is from level: its spread over the columns, as a share of the height."""
+    columns = mask.any(axis=0)
+    return float(mask[:, columns].argmax(axis=0).std() / mask.shape[0])
+
+
+def _sideways(scene: Scene, mask: Bool) -> float:
+    """0..1: how much more the lightness changes downwards than sideways, as waves seen at a slant do."""
+    light = scene.lab[..., 0]
+    inner = erode(mask, scene.size(0.006))
+    across, along = np.abs(np.diff(light, axis=0))[:, :-1], np.abs(np.diff(light, axis=1))[:-1]
+    where = inner[:-1, :-1]
+    return ramp(mean(across, where) / max(0.05, mean(along, where, 1.0)), 1.0, 1.6)
+
+
+def ground(scene: Scene) -> Part:
+    """What lies below the horizon, reaches the bottom, and is neither vegetation, water nor sky."""
+    above = scene.named(sky)
+    if above.confidence < FOUND:
+        return Part(np.zeros_like(above.mask), 0.1)
+    wet = scene.named(water)
+    green = scene.named(plants.foliage).mask | scene.named(plants.grass).mask
+    pale = (scene.lightness > 80) & (scene.chroma < 12)
+    rest = ~above.mask & ~green & ~pale & (scene.down > max(0.45, lowest(above.mask)))
+    if wet.confidence >= FOUND:
+        rest &= ~wet.mask
+    rest = drop_small(close(erode(rest, 1), scene.size(0.006)), scene.area // 400)
+    bottom = np.broadcast_to(scene.down > 0.96, rest.shape)
+    mask = fill_holes(touching(rest, bottom), scene.size(0.02) ** 2)
+    return Part(mask, round(0.8 * above.confidence * ramp(share(mask), 0.01, 0.08), 4))

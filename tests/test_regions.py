@@ -1,0 +1,459 @@
+"""Regions: words to masks, on synthesized scenes with a known answer and on the shipped photos."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from editor.base import Image, Mask, RegionNotFound, UsageError
+from editor.builtin import regions
+from editor.builtin.core import Region
+from editor.builtin.regions import FOUND, NAMED, PLACES, SURE, find
+from editor.builtin.regions.scene import Part, Scene
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+Truth = NDArray[np.bool_]
+
+
+def named(name: str, text: str = "") -> Region:
+    return Region("named", name, text=text or f"the {name}")
+
+
+def iou(mask: Mask | None, truth: Truth) -> float:
+    assert mask is not None
+    inside = mask > 127
+    return float((inside & truth).sum() / (inside | truth).sum())
+
+
+def noise(height: int, width: int, sigma: float, seed: int) -> NDArray[np.float32]:
+    """Noise of unit deviation with features of about `sigma` pixels, (height, width, 1)."""
+    raw = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    soft = cv2.GaussianBlur(raw, (0, 0), sigma) if sigma else raw
+    return (soft / soft.std())[..., None]
+
+
+def to_image(values: NDArray[np.float32]) -> Image:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+@cache
+def landscape(height: int = 480, width: int = 640) -> tuple[Image, Truth]:
+    """A blue gradient over a rough green slope, and where the sky is."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    truth = y < height * 0.45 + 25 * np.sin(x / 90)
+    top = np.array([70, 120, 205], np.float32) + (y / height)[..., None] * np.array(
+        [140, 110, 50], np.float32
+    )
+    turf = np.array([70, 110, 45], np.float32) * (1 + 0.22 * noise(height, width, 1.2, 1))
+    return to_image(np.where(truth[..., None], top + noise(height, width, 0, 2), turf)), truth
+
+
+@cache
+def leaf_scene(height: int = 480, width: int = 640) -> tuple[Image, Truth]:
+    """A sharp, veined green leaf before a greenish blur."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    u, v = (x - width / 2) / (width * 0.3), (y - height / 2) / (height * 0.22)
+    truth = u * u + v * v < 1
+    veins = 14 * (np.abs(((x + np.abs(y - height / 2)) % 34) - 17) < 1.5)[..., None]
+    blade = np.array([62, 132, 44], np.float32) * (1 + 0.10 * noise(height, width, 0.8, 3)) + veins
+    blur = np.array([70, 98, 60], np.float32) * (1 + 0.25 * noise(height, width, 40, 4))
+    return to_image(np.where(truth[..., None], blade, blur + noise(height, width, 0, 5))), truth
+
+
+@cache
+def disc_scene() -> tuple[Image, Truth]:
+    """A large red disc near the middle of grey, and a small one in the corner."""
+    y, x = np.mgrid[:360, :480].astype(np.float32)
+    large = np.hypot(x - 250, y - 170) < 80
+    small = np.hypot(x - 30, y - 330) < 14
+    grey = 128 + 4 * noise(360, 480, 1, 6)
+    red = np.array([200, 40, 40], np.float32) + 3 * noise(360, 480, 1, 7)
+    return to_image(np.where((large | small)[..., None], red, grey)), large
+
+
+@cache
+def example(name: str) -> Image:
+    with PillowImage.open(EXAMPLES / name) as photo:
+        photo.draft("RGB", (1200, 1200))
+        rgb = photo.convert("RGB")
+        rgb.thumbnail((1200, 1200))
+        return np.asarray(rgb)
+
+
+@cache
+def astronaut() -> Image:
+    from skimage.data import astronaut as photo
+
+    return np.asarray(photo())
+
+
+class TestNamedParts:
+    def test_sky_over_a_green_slope(self) -> None:
+        image, truth = landscape()
+        found = find(image, named("sky"))
+        assert iou(found.mask, truth) > 0.95
+        assert found.confidence >= SURE
+
+    def test_grass_and_foliage_are_what_is_below(self) -> None:
+        image, truth = landscape()
+        assert iou(find(image, named("grass")).mask, ~truth) > 0.9
+        assert iou(find(image, named("foliage")).mask, ~truth) > 0.9
+
+    def test_leaf_without_the_green_blur_behind_it(self) -> None:
+        image, truth = leaf_scene()
+        found = find(image, named("leaf"))
+        assert iou(found.mask, truth) > 0.9
+        assert found.confidence >= SURE
+
+    def test_leaf_keeps_its_spots_and_leaves_a_flower_out(self) -> None:
+        image, _ = leaf_scene()
+        spotted = image.copy()
+        cv2.circle(spotted, (260, 240), 16, (120, 80, 40), -1)
+        cv2.circle(spotted, (390, 240), 26, (235, 120, 190), -1)
+        mask = find(spotted, named("leaf")).mask
+        assert mask is not None
+        assert mask[240, 260] == 255
+        assert mask[240, 390] == 0
+
+    def test_subject_and_background_share_the_photo(self) -> None:
+        image, truth = disc_scene()
+        subject, background = find(image, named("subject")), find(image, named("background"))
+        assert iou(subject.mask, truth) > 0.9
+        assert iou(background.mask, ~truth) > 0.9
+
+    def test_face_and_skin(self) -> None:
+        image = astronaut()
+        face, skin = find(image, named("face")).mask, find(image, named("skin")).mask
+        assert face is not None
+        assert skin is not None
+        assert face[110, 222] == 255, "the middle of the face"
+        assert face[400, 222] == 0, "the suit"
+        assert (skin[face == 255] > 127).mean() > 0.5
+        assert (skin > 127).mean() < 0.08
+
+    @pytest.mark.parametrize("name", ["sky", "foliage", "leaf", "grass", "face", "water", "ground", "flower"])
+    def test_absent_parts_are_refused(self, name: str) -> None:
+        image, _ = disc_scene()
+        with pytest.raises(
+            RegionNotFound, match=rf"Could not find “the {name}” .*--mask MASK.png or --region X,Y,W,H"
+        ):
+            find(image, named(name))
+
+    @pytest.mark.parametrize("name", sorted(NAMED))
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 5), (64, 48)])
+    def test_a_flat_picture_of_any_size_has_no_parts(self, name: str, shape: tuple[int, int]) -> None:
+        with pytest.raises(RegionNotFound):
+            find(np.full((*shape, 3), 120, np.uint8), named(name))
+
+    def test_sixteen_bits_find_the_same(self) -> None:
+        image, _ = landscape()
+        deep = image.astype(np.uint16) * 257
+        assert iou(find(deep, named("sky")).mask, _mask(image, "sky") > 127) > 0.98
+
+    def test_an_unknown_name_lists_the_choices(self) -> None:
+        with pytest.raises(UsageError, match="subject, background"):
+            find(disc_scene()[0], named("unicorn"))
+
+
+def _mask(image: Image, name: str) -> Mask:
+    mask = find(image, named(name)).mask
+    assert mask is not None
+    return mask
+
+
+def over(height: int, upper: NDArray[np.float32], lower: NDArray[np.float32]) -> tuple[Image, Truth]:
+    """A picture of 480x640: `upper` above the row `height`, `lower` below it; and where upper is."""
+    truth = np.broadcast_to((np.arange(480) < height)[:, None], (480, 640))
+    return to_image(np.where(truth[..., None], upper, lower)), truth
+
+
+class TestLookAlikes:
+    """What was mistaken for something else in trials, and what must not be lost by being careful."""
+
+    def test_a_lime_green_can_is_no_plant(self) -> None:
+        shade = 1 - 0.35 * np.abs(np.linspace(-1, 1, 640, dtype=np.float32))[None, :, None]
+        image = to_image(150 + 8 * noise(480, 640, 2, 9) + np.zeros(3, np.float32))
+        can = to_image(np.array([154, 208, 42], np.float32) * shade + 2 * noise(480, 640, 0, 10))
+        image[140:380, 220:420] = can[140:380, 220:420]
+        for name in ("leaf", "foliage", "grass"):
+            with pytest.raises(RegionNotFound):
+                find(image, named(name))
+
+    def test_dark_foliage_is_foliage(self) -> None:
+        wood = np.array([24, 40, 18], np.float32) * (1 + 0.4 * noise(480, 640, 1.5, 11))
+        image, truth = over(150, np.array([200, 205, 212], np.float32) + noise(480, 640, 0, 12), wood)
+        assert iou(find(image, named("foliage")).mask, ~truth) > 0.9
+
+    def test_overcast_and_sunset_skies_are_skies(self) -> None:
+        field = np.array([60, 52, 45], np.float32) * (1 + 0.3 * noise(480, 640, 2, 13))
+        cloud = np.array([205, 208, 212], np.float32) + 5 * noise(480, 640, 60, 14)
+        down = np.linspace(0, 2, 480, dtype=np.float32)[:, None, None]
+        dusk = np.array([160, 105, 140], np.float32) + down * np.array([85, 80, -30], np.float32)
+        for upper in (cloud, dusk + noise(480, 640, 0, 15)):
+            image, truth = over(220, upper, field)
+            assert iou(find(image, named("sky")).mask, truth) > 0.95
+
+    def test_walls_and_backdrops_are_not(self) -> None:
+        floor = np.array([120, 80, 50], np.float32) * (1 + 0.15 * noise(480, 640, 2, 16))
+        wall = np.array([222, 218, 208], np.float32) + 4 * noise(480, 640, 80, 17)
+        product = np.full((480, 640, 3), 246, np.uint8)
+        cv2.circle(product, (320, 260), 110, (60, 60, 70), -1)
+        for image in (over(300, wall, floor)[0], product):
+            with pytest.raises(RegionNotFound):
+                find(image, named("sky"))
+
+    def test_water_under_a_sky(self) -> None:
+        raw = np.random.default_rng(18).normal(size=(480, 640)).astype(np.float32)
+        waves = cv2.GaussianBlur(raw, (0, 0), sigmaX=9, sigmaY=1.2)[..., None]
+        sea = np.array([40, 95, 135], np.float32) + 12 * waves / waves.std()
+        air = np.broadcast_to(np.array([160, 200, 240], np.float32), (480, 640, 3))
+        image, truth = over(190, air, sea)
+        assert iou(find(image, named("water")).mask, ~truth) > 0.9
+        assert iou(find(image, named("sky")).mask, truth) > 0.9
+
+
+class TestShippedPhotos:
+    @pytest.mark.parametrize(
+        ("photo", "name", "low", "high"),
+        [
+            ("autumn-mountain.jpg", "sky", 0.14, 0.21),
+            ("autumn-mountain.jpg", "grass", 0.30, 0.42),
+            ("autumn-mountain.jpg", "foliage", 0.45, 0.65),
+            ("mountain-path.jpg", "sky", 0.24, 0.33),
+            ("mountain-path.jpg", "ground", 0.05, 0.15),
+            ("plumeria-leaves.jpg", "foliage", 0.55, 0.8),
+            ("plumeria-leaves.jpg", "flower", 0.02, 0.06),
+        ],
+    )
+    def test_found_with_a_plausible_share(self, photo: str, name: str, low: float, high: float) -> None:
+        found = find(example(photo), named(name))
+        assert found.mask is not None
+        assert low < (found.mask > 127).mean() < high
+        assert found.confidence >= SURE
+
+    @pytest.mark.parametrize(
+        ("photo", "name"),
+        [
+            ("brushes.jpg", "sky"),
+            ("brushes.jpg", "foliage"),
+            ("brushes.jpg", "leaf"),
+            ("brushes.jpg", "skin"),
+            ("plumeria-leaves.jpg", "sky"),
+            ("plumeria-leaves.jpg", "grass"),
+            ("plumeria-leaves.jpg", "face"),
+            ("autumn-mountain.jpg", "leaf"),
+            ("autumn-mountain.jpg", "water"),
+            ("autumn-mountain.jpg", "flower"),
+            ("mountain-path.jpg", "subject"),
+            ("mountain-path.jpg", "fruit"),
+        ],
+    )
+    def test_refused_where_there_is_none(self, photo: str, name: str) -> None:
+        with pytest.raises(RegionNotFound):
+            find(example(photo), named(name))
+
+    def test_a_studio_backdrop_is_not_a_sky(self) -> None:
+        with pytest.raises(RegionNotFound):
+            find(astronaut(), named("sky"))
+
+
+class TestColours:
+    def test_a_noun_means_the_best_object(self) -> None:
+        image, truth = disc_scene()
+        found = find(image, Region("color", "red", "ball", text="the red ball"))
+        assert iou(found.mask, truth) > 0.95
+
+    def test_without_a_noun_all_of_the_colour(self) -> None:
+        image, _ = disc_scene()
+        mask = find(image, Region("color", "red", text="the reds")).mask
+        assert mask is not None
+        assert mask[330, 30] == mask[170, 250] == 255
+
+    @pytest.mark.parametrize("name", ["blue", "green", "yellow", "purple", "white", "black"])
+    def test_a_colour_that_is_not_there_is_refused(self, name: str) -> None:
+        with pytest.raises(RegionNotFound):
+            find(disc_scene()[0], Region("color", name, "bowl"))
+
+    def test_aliases_and_hex_are_colours_too(self) -> None:
+        image, truth = disc_scene()
+        for name in ("crimson", "红", "#c82828"):
+            assert iou(find(image, Region("color", name, "ball")).mask, truth) > 0.95
+
+    def test_every_colour_finds_its_own_sample(self) -> None:
+        from editor.builtin.colors import NAMES, rgb
+
+        for name in NAMES:
+            image = np.full((90, 120, 3), 128, np.uint8)
+            if name in ("grey", "silver"):
+                image[:] = (40, 160, 60)
+            image[20:70, 30:90] = rgb(name)
+            mask = find(image, Region("color", name)).mask
+            assert mask is not None
+            assert mask[45, 60] == 255, name
+            assert mask[5, 5] == 0, name
+
+
+class TestEdges:
+    def test_soft_at_the_edge_and_exact_beyond(self) -> None:
+        image, truth = disc_scene()
+        large = cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+        mask = find(large, Region("color", "red", "ball")).mask
+        assert mask is not None
+        distance = np.abs(np.hypot(*(np.mgrid[:1440, :1920] - np.array([680, 1000])[:, None, None])) - 320)
+        soft = (mask > 0) & (mask < 255)
+        assert soft.any()
+        assert distance[soft].max() < 24
+        assert soft.sum() < 12 * 2 * np.pi * 320, "a band of at most a dozen pixels"
+        truth = np.hypot(*(np.mgrid[:1440, :1920] - np.array([680, 1000])[:, None, None])) < 320
+        assert iou(mask, truth) > 0.98
+
+    def test_the_same_photo_gives_the_same_mask(self) -> None:
+        image, _ = leaf_scene()
+        first = _mask(image, "subject")
+        regions._scenes.clear()
+        np.testing.assert_array_equal(first, _mask(image, "subject"))
+
+
+class TestLimit:
+    def test_the_whole_photo_is_no_mask_or_the_limit(self) -> None:
+        image, truth = landscape()
+        limit = truth.astype(np.uint8) * 255
+        assert find(image, Region()).mask is None
+        assert find(image, Region(), limit).mask is limit
+
+    def test_a_part_stays_inside_the_limit(self) -> None:
+        image, truth = landscape()
+        limit = np.zeros(truth.shape, np.uint8)
+        limit[:, :200] = 200
+        mask = find(image, named("sky"), limit).mask
+        assert mask is not None
+        assert (mask <= limit).all()
+        assert mask[10, 10] == 200
+        assert mask[470, 10] == 0
+
+    def test_what_is_not_found_inside_the_limit_is_the_limit(self) -> None:
+        image, truth = landscape()
+        limit = np.zeros(truth.shape, np.uint8)
+        limit[400:] = 255
+        for name in ("sky", "face"):
+            np.testing.assert_array_equal(find(image, named(name), limit).mask, limit)
+
+    def test_the_users_mask_by_another_name(self) -> None:
+        image, truth = landscape()
+        limit = truth.astype(np.uint8) * 255
+        np.testing.assert_array_equal(find(image, Region("mask", noun="lamp"), limit).mask, limit)
+        with pytest.raises(RegionNotFound, match=r"lamp.*--mask"):
+            find(image, Region("mask", noun="lamp"))
+
+    def test_inverted_is_the_rest_of_the_limit(self) -> None:
+        image, truth = landscape()
+        plain, rest = find(image, named("sky")), find(image, Region("named", "sky", invert=True))
+        assert plain.mask is not None
+        np.testing.assert_array_equal(rest.mask, 255 - plain.mask)
+        limit = np.full(truth.shape, 90, np.uint8)
+        inside = find(image, Region("named", "sky", invert=True), limit).mask
+        np.testing.assert_array_equal(inside, np.minimum(255 - plain.mask, 90))
+
+    def test_nothing_left_is_refused(self) -> None:
+        image, truth = landscape()
+        with pytest.raises(RegionNotFound, match="Nothing is left"):
+            find(image, Region("place", "left"), _columns(truth.shape, 600, 640))
+        with pytest.raises(RegionNotFound, match="Nothing is left"):
+            find(image, Region(invert=True))
+
+    def test_a_limit_that_does_not_fit_is_wrong_usage(self) -> None:
+        image, _ = landscape()
+        with pytest.raises(UsageError, match="10x20"):
+            find(image, Region(), np.full((20, 10), 255, np.uint8))
+        with pytest.raises(UsageError, match="empty"):
+            find(image, Region(), np.zeros(image.shape[:2], np.uint8))
+
+
+def _columns(shape: tuple[int, ...], start: int, stop: int) -> Mask:
+    limit = np.zeros(shape, np.uint8)
+    limit[:, start:stop] = 255
+    return limit
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("name", PLACES)
+    def test_soft_and_complete(self, name: str) -> None:
+        mask = find(np.zeros((300, 500, 3), np.uint8), Region("place", name)).mask
+        assert mask is not None
+        assert mask.shape == (300, 500)
+        assert mask.min() == 0
+        assert mask.max() == 255
+        steps = (
+            np.abs(np.diff(mask.astype(int), axis=1)).max(),
+            np.abs(np.diff(mask.astype(int), axis=0)).max(),
+        )
+        assert max(steps) < 16, "no hard edge"
+
+    def test_opposite_halves_add_up(self) -> None:
+        image = np.zeros((200, 300, 3), np.uint8)
+        for one, other in (("left", "right"), ("top", "bottom")):
+            pair = [find(image, Region("place", name)).mask for name in (one, other)]
+            assert pair[0] is not None
+            assert pair[1] is not None
+            total = pair[0].astype(int) + pair[1]
+            assert np.abs(total - 255).max() <= 2
+
+    def test_where_they_lie(self) -> None:
+        image = np.zeros((200, 300, 3), np.uint8)
+        for name, (y, x) in {"top-left": (5, 5), "center": (100, 150), "bottom": (195, 150)}.items():
+            mask = find(image, Region("place", name)).mask
+            assert mask is not None
+            assert mask[y, x] == 255
+            assert mask[199 - y, 299 - x] == (255 if name == "center" else 0)
+
+    def test_an_unknown_place_lists_the_choices(self) -> None:
+        with pytest.raises(UsageError, match="top-left"):
+            find(np.zeros((20, 30, 3), np.uint8), Region("place", "behind"))
+
+
+class TestRectangles:
+    @settings(max_examples=40, deadline=None)
+    @given(st.tuples(st.integers(-40, 60), st.integers(-40, 60), st.integers(-5, 60), st.integers(-5, 60)))
+    def test_clipped_to_the_photo_or_refused(self, rect: tuple[int, int, int, int]) -> None:
+        image = np.zeros((30, 40, 3), np.uint8)
+        x, y, w, h = rect
+        inside = [(r, c) for r in range(30) for c in range(40) if x <= c < x + w and y <= r < y + h]
+        if not inside:
+            with pytest.raises(UsageError, match="outside the photo of 40x30"):
+                find(image, Region("rect", rect=rect))
+            return
+        mask = find(image, Region("rect", rect=rect)).mask
+        assert mask is not None
+        assert sorted(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True)) == inside
+        assert set(np.unique(mask)) <= {0, 255}
+
+
+def test_two_callers_compute_a_region_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(8).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    calls: list[Scene] = []
+
+    def slow(scene: Scene) -> Part:
+        calls.append(scene)
+        threading.Event().wait(0.05)
+        return Part(np.ones((64, 64), bool), 1.0)
+
+    monkeypatch.setitem(NAMED, "sky", slow)
+    threads = [threading.Thread(target=find, args=(image, named("sky", f"sky {n}"))) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+
+
+def test_thresholds_are_ordered() -> None:
+    assert 0 < FOUND < SURE < 1
