@@ -1,0 +1,253 @@
+"""Crop, aspect ratio, rotation, levelling, mirroring, size and border. Each may change the picture's size."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.base import CannotDo, Image, Mask
+from editor.builtin import regions
+from editor.builtin.colors import rgb
+from editor.builtin.core import Context, Op, Region
+from editor.builtin.pixels import Float, full, lab, shrink
+
+MAX_PIXELS = 250_000_000
+"""The largest picture that resize and border make."""
+MAX_TILT = 10.0
+"""Degrees: lines that lean more than this are taken for slopes, not for a tilted camera."""
+_WARP_SIDE = 32_766
+"""OpenCV's warps address pixels with 16 bits."""
+
+
+def crop(image: Image, op: Op, context: Context) -> Image:
+    """Cut to a region, to pixels, to the user's mask, or a share off a side (or off each of them)."""
+    to = op.params.get("to")
+    if isinstance(to, Region):
+        return _crop_to(image, to, context)
+    if op.params.get("width") or op.params.get("height"):
+        return _crop_pixels(image, op.params.get("width"), op.params.get("height"))
+    side = str(op.params.get("side") or "all")
+    if context.mask is not None and side == "all":
+        return _cut(image, _box(context.mask))
+    return _crop_share(image, side, op.amount)
+
+
+def _cut(image: Image, box: tuple[int, int, int, int]) -> Image:
+    x, y, width, height = box
+    return cast("Image", np.ascontiguousarray(image[y : y + height, x : x + width]))
+
+
+def _box(mask: Mask) -> tuple[int, int, int, int]:
+    x, y, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
+    if not width:
+        raise CannotDo("There is nothing to crop to: the mask is empty.")
+    return x, y, width, height
+
+
+def _crop_to(image: Image, region: Region, context: Context) -> Image:
+    """To the region's bounding box; with air around what was found in the picture, none around a rectangle."""
+    mask = regions.find(image, region, context.mask).mask
+    if mask is None:
+        return image
+    x, y, width, height = _box(mask)
+    air = 0 if region.kind in ("rect", "mask", "place") else round(0.04 * max(width, height))
+    left, top = max(0, x - air), max(0, y - air)
+    right, bottom = min(image.shape[1], x + width + air), min(image.shape[0], y + height + air)
+    return _cut(image, (left, top, right - left, bottom - top))
+
+
+def _crop_pixels(image: Image, width: int | None, height: int | None) -> Image:
+    """To width x height pixels about the centre; a side not given is kept."""
+    wide, high = int(width or image.shape[1]), int(height or image.shape[0])
+    if wide > image.shape[1] or high > image.shape[0]:
+        raise CannotDo(
+            f"Cannot crop to {wide}x{high}: the picture is only {image.shape[1]}x{image.shape[0]} pixels; "
+            "resize makes it larger."
+        )
+    return _cut(image, ((image.shape[1] - wide) // 2, (image.shape[0] - high) // 2, wide, high))
+
+
+def _crop_share(image: Image, side: str, share: float) -> Image:
+    height, width = image.shape[:2]
+    left, right = (round(share * width) if side in (name, "all") else 0 for name in ("left", "right"))
+    top, bottom = (round(share * height) if side in (name, "all") else 0 for name in ("top", "bottom"))
+    if left + right >= width or top + bottom >= height:
+        raise CannotDo(f"Cropping {share:.0%} off {'each side' if side == 'all' else side} leaves nothing.")
+    return _cut(image, (left, top, width - left - right, height - top - bottom))
+
+
+def aspect(image: Image, op: Op, context: Context) -> Image:
+    """The largest crop of params.ratio = (w, h), placed where most of the picture's detail is kept."""
+    wide, high = (float(v) for v in op.params["ratio"])
+    if not (wide > 0 and high > 0):
+        raise CannotDo(f"{wide:g}:{high:g} is not an aspect ratio.")
+    height, width = image.shape[:2]
+    new_width = min(width, max(1, round(height * wide / high)))
+    new_height = min(height, max(1, round(width * high / wide)))
+    interest = _interest(image)
+    x = _best_offset(interest.sum(axis=0), new_width / width, width - new_width)
+    y = _best_offset(interest.sum(axis=1), new_height / height, height - new_height)
+    return _cut(image, (x, y, new_width, new_height))
+
+
+def _interest(image: Image) -> Float:
+    """Where the picture has detail and colour of its own, at low resolution, with a mild pull to the centre."""
+    colours = lab(shrink(image, 40_000))
+    across, down = (cv2.Sobel(colours, cv2.CV_32F, dx, 1 - dx, ksize=3) for dx in (1, 0))
+    detail = np.sqrt((across**2 + down**2).sum(axis=2))
+    unusual = np.linalg.norm(colours - np.median(colours, axis=(0, 1)), axis=2)
+    height, width = detail.shape
+    interest = cv2.GaussianBlur(
+        detail / (detail.mean() + 1e-3) + unusual / (unusual.mean() + 1e-3), (0, 0), 3
+    )
+    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return cast("Float", (interest**1.5 * np.exp(-0.6 * (x**2 + y**2))).astype(np.float32))
+
+
+def _best_offset(profile: Float, share: float, slack: int) -> int:
+    """Offset in 0..slack of the window, `share` of the profile wide, that holds the most of it."""
+    if slack <= 0:
+        return 0
+    length = max(1, round(share * len(profile)))
+    sums = np.convolve(profile, np.ones(length), mode="valid")
+    # of equally good places take the middle one
+    best = np.flatnonzero(sums >= sums.max() * (1 - 1e-6))
+    return round(slack * float(best[len(best) // 2]) / max(1, len(sums) - 1))
+
+
+def rotate(image: Image, op: Op, context: Context) -> Image:
+    """Rotate clockwise by op.amount degrees: quarter turns losslessly, the rest resampled and cropped."""
+    return _rotated(image, op.amount)
+
+
+def _rotated(image: Image, degrees: float) -> Image:
+    quarters = round(degrees / 90)
+    turned = cast("Image", np.ascontiguousarray(np.rot90(image, -quarters)))
+    rest = degrees - 90 * quarters
+    return _tilted(turned, rest) if abs(rest) > 1e-3 else turned
+
+
+def _tilted(image: Image, degrees: float) -> Image:
+    """Clockwise by at most 45 degrees, cropped to the largest upright rectangle without empty corners."""
+    height, width = image.shape[:2]
+    if max(height, width) > _WARP_SIDE:
+        raise CannotDo(
+            f"Rotating by an angle works up to {_WARP_SIDE} pixels a side; resize the picture first."
+        )
+    new_width, new_height = _inscribed(width, height, abs(np.deg2rad(degrees)))
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
+    matrix[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+    return cast(
+        "Image",
+        cv2.warpAffine(
+            image,
+            matrix,
+            (new_width, new_height),
+            flags=cv2.INTER_LANCZOS4,
+            borderMode=cv2.BORDER_REFLECT_101,
+        ),
+    )
+
+
+def _inscribed(width: int, height: int, angle: float) -> tuple[int, int]:
+    """Width and height of the largest upright rectangle inside one of width x height turned by `angle`, 0..pi/4.
+
+    Either two corners touch the long sides (the picture is narrow), or all four sides are touched; in the second
+    case the size solves w cos + h sin = width, w sin + h cos = height.
+    """
+    sin, cos = np.sin(angle), np.cos(angle)
+    long, short = max(width, height), min(width, height)
+    if short <= 2 * sin * cos * long:
+        half = 0.5 * short
+        wide, high = (half / sin, half / cos) if width >= height else (half / cos, half / sin)
+    else:
+        both = cos * cos - sin * sin
+        wide, high = (width * cos - height * sin) / both, (height * cos - width * sin) / both
+    return max(1, int(wide + 1e-6)), max(1, int(high + 1e-6))
+
+
+def straighten(image: Image, op: Op, context: Context) -> Image:
+    """Level the picture: by op.amount degrees clockwise, or, when that is 0, by the tilt of its lines."""
+    return _rotated(image, op.amount or -_tilt(image))
+
+
+def _tilt(image: Image) -> float:
+    """Degrees by which lines that should be level or upright lean clockwise. Raises CannotDo without evidence.
+
+    Line segments vote with their length for their lean; a horizon or a row of walls makes a sharp peak.
+    """
+    lean, length = _segments(shrink(image, 500_000))
+    side = float(np.sqrt(min(image.shape[0] * image.shape[1], 500_000)))
+    centres = np.arange(-MAX_TILT, MAX_TILT + 0.01, 0.1)
+    votes = (length * np.exp(-0.5 * ((lean - centres[:, None]) / 0.35) ** 2)).sum(axis=1)
+    best = int(votes.argmax())
+    total = float(length.sum())
+    # half of a side in line, and no other direction as strong
+    rivals = votes[np.abs(centres - centres[best]) > 1.5]
+    if votes[best] < 0.5 * side or votes[best] < 0.2 * total or rivals.max(initial=0) > 0.7 * votes[best]:
+        raise CannotDo(
+            "No horizon or upright line shows how far the picture is tilted; say by how much, for example "
+            "“rotate by 2 degrees”."
+        )
+    near = np.abs(lean - centres[best]) < 0.8
+    tilt = float(np.average(lean[near], weights=length[near]))
+    return 0.0 if abs(tilt) < 0.05 else tilt
+
+
+def _segments(small: Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Long line segments within MAX_TILT of level or upright: (clockwise lean in degrees, length in pixels)."""
+    grey = np.clip(lab(small)[..., 0] * 2.55, 0, 255).astype(np.uint8)
+    found = cv2.createLineSegmentDetector().detect(grey)[0]
+    if found is None:
+        return np.zeros(0), np.zeros(0)
+    x0, y0, x1, y1 = found.reshape(-1, 4).astype(np.float64).T
+    length = np.hypot(x1 - x0, y1 - y0)
+    angle = np.degrees(np.arctan2(y1 - y0, x1 - x0))
+    lean = (angle + 45) % 90 - 45
+    level = np.abs((angle + 45) % 180 - 45) < 45
+    # uprights lean by perspective too, so they count for less
+    weight = np.where(level, 1.0, 0.5) * length
+    keep = (np.abs(lean) <= MAX_TILT) & (length > 0.03 * max(small.shape))
+    return lean[keep], weight[keep]
+
+
+def flip(image: Image, op: Op, context: Context) -> Image:
+    """Mirror: params.axis "horizontal" swaps left and right, "vertical" top and bottom."""
+    return cast("Image", cv2.flip(image, 0 if op.params.get("axis") == "vertical" else 1))
+
+
+def resize(image: Image, op: Op, context: Context) -> Image:
+    """To params.width and height in pixels (one alone keeps the aspect ratio), else by the factor op.amount."""
+    height, width = image.shape[:2]
+    wide, high = op.params.get("width"), op.params.get("height")
+    if wide and high:
+        factors = wide / width, high / height
+    else:
+        factor = wide / width if wide else high / height if high else op.amount
+        factors = factor, factor
+    new_width = int(wide or max(1, round(width * factors[0])))
+    new_height = int(high or max(1, round(height * factors[1])))
+    _check_size(new_width, new_height)
+    shrinking = new_width <= width and new_height <= height
+    way = cv2.INTER_AREA if shrinking else cv2.INTER_LANCZOS4
+    return cast("Image", cv2.resize(image, (new_width, new_height), interpolation=way))
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise CannotDo(
+            f"{width}x{height} would be {width * height / 1e6:.0f} MP; the limit is {MAX_PIXELS // 10**6} MP."
+        )
+
+
+def border(image: Image, op: Op, context: Context) -> Image:
+    """A plain frame: params.pixels wide, or op.amount of the short side; params.color, white when not given."""
+    height, width = image.shape[:2]
+    size = int(op.params.get("pixels") or max(1, round(op.amount * min(height, width))))
+    _check_size(width + 2 * size, height + 2 * size)
+    scale = full(image) // 255
+    colour = [c * scale for c in rgb(str(op.params.get("color") or "white"))]
+    return cast("Image", cv2.copyMakeBorder(image, size, size, size, size, cv2.BORDER_CONSTANT, value=colour))
