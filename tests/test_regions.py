@@ -369,6 +369,8 @@ class TestLimit:
             find(image, Region("place", "left"), _columns(truth.shape, 600, 640))
         with pytest.raises(RegionNotFound, match="Nothing is left"):
             find(image, Region(invert=True))
+        with pytest.raises(RegionNotFound, match="Nothing is left"):
+            find(image, Region("mask", invert=True), np.full(truth.shape, 128, np.uint8))
 
     def test_a_limit_that_does_not_fit_is_wrong_usage(self) -> None:
         image, _ = landscape()

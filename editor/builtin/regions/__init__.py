@@ -83,7 +83,8 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
         mask = 255 - mask
     if limit is not None:
         mask = cast("Mask", np.minimum(mask, limit))
-    if not mask.any():
+    # all but the user's own mask, inside that mask, is nothing, whatever its soft edge would leave
+    if not mask.any() or (region.kind == "mask" and region.invert):
         raise RegionNotFound(f"Nothing is left of the photo for {_quoted(text)}; change --mask or --region.")
     return Found(mask, confidence, text)
 
@@ -102,8 +103,9 @@ def _locate(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | No
     part = _part(scene, region)
     if limit is None:
         if part.confidence < FOUND or not part.mask.any():
+            percent = round(100 * part.confidence)
             raise RegionNotFound(
-                f"Could not find {_quoted(_text(region))} in this photo (confidence {round(100 * part.confidence)} %); "
+                f"Could not find {_quoted(_text(region))} in this photo (confidence {percent} %); "
                 "mark it with --mask MASK.png or --region X,Y,W,H."
             )
         return _full(scene, part, image), part.confidence

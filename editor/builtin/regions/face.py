@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from editor.builtin.pixels import Float
 from editor.builtin.regions.scene import (
     FOUND,
     Bool,
@@ -54,7 +55,7 @@ def _detect(scene: Scene) -> list[tuple[int, int, int, int]]:
 
 
 def _face_like(scene: Scene, box: tuple[slice, slice]) -> float:
-    """0..1: enough skin in the middle of the box, and detail (eyes, mouth) darker than it."""
+    """0..1: enough skin in the middle of the box, eyes darker than it, and two sides that are alike."""
     skinny = skin_colour(scene)[box]
     height, width = skinny.shape
     middle = skinny[height // 6 : height - height // 8, width // 6 : width - width // 6]
@@ -64,7 +65,19 @@ def _face_like(scene: Scene, box: tuple[slice, slice]) -> float:
     light = scene.lab[..., 0][box]
     tone = float(np.median(light[skinny])) if skinny.any() else 0.0
     eyes = float((light[height // 5 : height // 2] < tone - 12).mean())
-    return ramp(amount, 0.25, 0.7) * ramp(eyes, 0.005, 0.06)
+    return ramp(amount, 0.25, 0.7) * ramp(eyes, 0.005, 0.06) * ramp(_symmetry(light), 0.15, 0.4)
+
+
+def _symmetry(light: Float) -> float:
+    """Correlation of a patch's left half with its right half, mirrored; texture that looks like a face has none."""
+    small = cv2.resize(light, (24, 24), interpolation=cv2.INTER_AREA)
+    # light from one side is no part of the face
+    across = np.arange(24, dtype=np.float32) - 11.5
+    small = small - across * float((small.mean(axis=0) * across).sum() / (across * across).sum())
+    left, right = small[:, :12].ravel(), small[:, :11:-1].ravel()
+    if left.std() < 1e-3 or right.std() < 1e-3:
+        return 0.0
+    return float(np.corrcoef(left, right)[0, 1])
 
 
 def skin_colour(scene: Scene) -> Bool:
