@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from editor.photo import printable
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -31,6 +30,7 @@ from agent.trace.records import (
     Started,
     Unknown,
 )
+from editor.photo import printable
 
 THUMBNAIL_COLUMNS = 40
 
