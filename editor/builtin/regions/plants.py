@@ -35,7 +35,12 @@ def _green(scene: Scene) -> Bool:
     enough = np.where(light < 30, 5.0, 8.0)
     vivid = np.where(scene.hue < 112, 72.0, 66.0)
     return (
-        (scene.hue > 100) & (scene.hue < 172) & (scene.chroma > enough) & (scene.chroma < vivid) & (light > 4)
+        (scene.hue > 100)
+        & (scene.hue < 172)
+        & (scene.chroma > enough)
+        & (scene.chroma < vivid)
+        & (light > 4)
+        & (light < 90)
     )
 
 

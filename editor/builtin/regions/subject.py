@@ -28,7 +28,7 @@ from editor.builtin.regions.scene import (
 )
 from editor.builtin.regions.sky import sky
 
-_SIDE = 400
+_SIDE = 320
 """GrabCut's working size, longest side in pixels."""
 _SEED = 20250211
 """OpenCV's generator seeds GrabCut's colour clusters; a fixed seed makes the mask repeatable."""
