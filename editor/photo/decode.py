@@ -1,0 +1,331 @@
+"""One decoder for each format: a file's bytes to its own samples and what they carry.
+
+The plug-ins of Pillow are used one by one, so that no other format of its can be reached, and sizes are checked
+before any pixel is decoded. Whatever they raise is turned into a PhotoError by the caller.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from editor.base import PhotoError, UsageError
+from editor.photo import png
+from editor.photo.files import HEIC_HINT
+from editor.photo.model import Carried, Samples
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+SizeCheck = Callable[[int, int, int], None]
+"""Called with width, height and bytes per pixel before decoding; raises PhotoError when that is too much."""
+
+_RAW_TAGS = (50706, 50740)  # DNGVersion, DNGPrivateData
+_TIFF_KEPT = (
+    270,
+    271,
+    272,
+    305,
+    306,
+    315,
+    33432,
+)  # description, make, model, software, date, artist, copyright
+_TIFF_XMP, _TIFF_ICC = 700, 34675
+
+
+@dataclass(slots=True)
+class Decoded:
+    """samples: (H, W[, C]) as stored, not yet upright; `carried` has the rest, its `native` not yet set."""
+
+    samples: Samples
+    carried: Carried
+    notes: list[str] = field(default_factory=list)
+
+
+def decode(data: bytes, kind: str, frame: int | None, check: SizeCheck) -> Decoded:
+    """Decode a file of a known format. Raises PhotoError, UsageError (frame), and what the libraries raise."""
+    return {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff, "WEBP": _webp, "AVIF": _avif, "HEIF": _heif}[kind](
+        data, frame, check
+    )
+
+
+def _pick_frame(count: int, frame: int | None) -> tuple[int, list[str]]:
+    """Which frame to read, and the note for it. Raises PhotoError for a choice not made, UsageError for a bad one."""
+    if frame is not None and not 0 <= frame < count:
+        has = "one frame: 0" if count == 1 else f"{count} frames: 0 to {count - 1}"
+        raise UsageError(f"frame {frame} does not exist; the file has {has}")
+    if count == 1:
+        return 0, []
+    if frame is None:
+        raise PhotoError(
+            f"the file has {count} frames (animated or multi-page); choose one with --frame N (0 to {count - 1})"
+        )
+    return frame, [f"only frame {frame} of {count} is edited and saved"]
+
+
+def _split(im: PilImage) -> tuple[Samples, Samples | None, str]:
+    """A decoded Pillow picture as (samples, alpha, mode)."""
+    if im.mode in ("I", "F", "LAB", "HSV") or im.mode.startswith("I;"):
+        raise PhotoError(f"pictures of the kind {im.mode!r} are not supported; convert it to RGB")
+    if im.mode in ("La", "RGBa"):
+        im = im.convert(im.mode.upper())
+    if im.mode == "1":
+        im = im.convert("L")
+    if im.has_transparency_data and im.mode not in ("LA", "RGBA"):
+        im = im.convert("LA" if im.mode == "L" else "RGBA")
+    if im.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        im = im.convert("RGB")
+    samples = _samples(im)
+    if im.mode in ("LA", "RGBA"):
+        color = samples[..., 0] if im.mode == "LA" else samples[..., :3]
+        return (
+            cast("Samples", np.ascontiguousarray(color)),
+            samples[..., -1].copy(),
+            im.mode[:-1],
+        )
+    return samples, None, im.mode
+
+
+def _samples(im: PilImage) -> Samples:
+    """The samples, copied in bands: np.asarray(im) takes four times as long and twice the memory."""
+    width, height = im.size
+    channels = len(im.getbands())
+    out = np.empty((height, width) if channels == 1 else (height, width, channels), np.uint8)
+    step = max(1, (1 << 20) // max(1, width))
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        out[top:bottom] = np.asarray(im.crop((0, top, width, bottom)))
+    return out
+
+
+def _common(im: PilImage) -> dict[str, Any]:
+    """icc, exif, xmp and dpi of a Pillow picture, as arguments for Carried."""
+    exif, xmp, dpi = im.info.get("exif"), im.info.get("xmp"), im.info.get("dpi")
+    if isinstance(exif, bytes):
+        exif = exif.removeprefix(b"Exif\0\0")
+    if dpi:
+        pair = tuple(float(value) for value in dpi)
+        dpi = pair if len(pair) == 2 and all(1 <= value < 65536 for value in pair) else None
+    return {
+        "icc": im.info.get("icc_profile") or None,
+        "exif": exif or None,
+        "xmp": xmp if isinstance(xmp, bytes) and xmp else None,
+        "dpi": dpi,
+    }
+
+
+def _finish(im: PilImage, notes: list[str], **more: Any) -> Decoded:
+    samples, alpha, mode = _split(im)
+    return Decoded(samples, Carried(mode=mode, alpha=alpha, **_common(im), **more), notes)
+
+
+def _jpeg(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
+    from PIL import JpegImagePlugin
+
+    im = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    check(*im.size, 8)
+    _, notes = _pick_frame(1, frame)
+    tables, sampling = im.quantization, JpegImagePlugin.get_sampling(im)
+    if "mp" in im.info:
+        notes.append("the further pictures in the file (a depth or HDR gain map, say) are not kept")
+    im.load()
+    encoder: dict[str, Any] = {"progressive": bool(im.info.get("progressive"))}
+    # Tables of other than 64 numbers or of 16-bit numbers cannot be written again.
+    if tables and all(len(table) == 64 and 0 < min(table) <= max(table) < 256 for table in tables.values()):
+        encoder["qtables"] = [list(tables[key]) for key in sorted(tables)]
+    if sampling >= 0:
+        encoder["subsampling"] = sampling
+    if isinstance(comment := im.info.get("comment"), bytes):
+        encoder["comment"] = comment
+    resources = im.info.get("photoshop")
+    iptc = resources.get(0x0404) if isinstance(resources, dict) else None
+    return _finish(im, notes, encoder=encoder, iptc=iptc if isinstance(iptc, bytes) else None)
+
+
+def _png(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
+    from PIL import PngImagePlugin
+
+    im = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    deep = data[24] == 16
+    check(*im.size, 16 if deep else 8)
+    chosen, notes = _pick_frame(im.n_frames, frame)
+    more: dict[str, Any] = {"chunks": png.carried_chunks(data)}
+    if deep and im.n_frames == 1:
+        samples = png.decode_deep(data)
+        if data[25] in (0, 4) and samples.ndim == 3:  # OpenCV widens grey with alpha to RGBA
+            samples = samples[..., [0, 3]]
+        # These may stand after the picture, where Pillow looks only when it decodes.
+        late = dict(png.chunks(data))
+        carried = Carried(**_common(im), **more)
+        carried.exif = late.get(b"eXIf") or _old_png_exif(im)
+        return _deep(samples, carried, notes)
+    im.seek(chosen)
+    im.load()
+    if deep:
+        notes.append("a frame of a 16-bit animation is edited at 8 bits")
+    found = _finish(im, notes, **more)
+    found.carried.exif = found.carried.exif or _old_png_exif(im)
+    return found
+
+
+def _old_png_exif(im: PilImage) -> bytes | None:
+    """EXIF as ImageMagick wrote it before PNG had a chunk for it: hexadecimal text."""
+    text = im.info.get("Raw profile type exif")
+    if not isinstance(text, str):
+        return None
+    return bytes.fromhex("".join(text.split("\n")[3:])).removeprefix(b"Exif\0\0")
+
+
+def _deep(samples: Samples, carried: Carried, notes: list[str]) -> Decoded:
+    """A 16-bit picture; grey that was widened to RGB by its decoder becomes grey again."""
+    if samples.ndim == 3 and samples.shape[2] in (2, 4):
+        carried.alpha = samples[..., -1].copy()
+        samples = cast("Samples", np.ascontiguousarray(samples[..., :-1]))
+    if samples.ndim == 3 and samples.shape[2] == 1:
+        samples = cast("Samples", np.ascontiguousarray(samples[..., 0]))
+    carried.mode = "L" if samples.ndim == 2 else "RGB"
+    return Decoded(samples, carried, notes)
+
+
+def _webp(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
+    from PIL import WebPImagePlugin
+
+    im = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+    check(*im.size, 12)
+    chosen, notes = _pick_frame(im.n_frames, frame)
+    im.seek(chosen)
+    im.load()
+    return _finish(im, notes, encoder={"lossless": _webp_lossless(data)})
+
+
+def _webp_lossless(data: bytes) -> bool:
+    """Whether the first picture of a WebP is in its lossless format (RFC 9649, 2.5 and 2.6)."""
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind == b"VP8L"
+        at += 8 + size + size % 2
+    return False
+
+
+def _avif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
+    from PIL import AvifImagePlugin
+
+    if not AvifImagePlugin.SUPPORTED:
+        raise PhotoError("this Pillow was built without AVIF")
+    im = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
+    check(*im.size, 12)
+    chosen, notes = _pick_frame(getattr(im, "n_frames", 1), frame)
+    im.seek(chosen)
+    im.load()
+    at = data.find(b"pixi", 0, 1 << 16)
+    if at > 0 and len(data) > at + 9 and data[at + 9] > 8:
+        notes.append(f"a {data[at + 9]}-bit AVIF is edited and saved at 8 bits")
+    return _finish(im, notes)
+
+
+def _heif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise PhotoError(HEIC_HINT) from error
+    found = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+    chosen, notes = _pick_frame(len(found), frame)
+    width, height = found[chosen].size
+    check(width, height, 12)
+    bits = found[chosen].info.get("bit_depth", 8)
+    if bits > 8:
+        notes.append(f"a {bits}-bit HEIC is edited and saved at 8 bits")
+    # libheif has turned the picture upright, and to_pillow sets the EXIF orientation to match.
+    return _finish(found[chosen].to_pillow(), notes)
+
+
+def _tiff(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
+    from PIL import TiffImagePlugin
+
+    if data[8:10] == b"CR":
+        raise PhotoError("this is a camera's raw file; develop it to a 16-bit TIFF first")
+    im = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    tags = im.tag_v2
+    if any(tag in tags for tag in _RAW_TAGS) or tags.get(262) == 32803 or int(tags.get(254, 0)) & 1:
+        raise PhotoError("this is a camera's raw file; develop it to a 16-bit TIFF first")
+    check(*im.size, 16)
+    chosen, notes = _pick_frame(im.n_frames, frame)
+    im.seek(chosen)
+    check(*im.size, 16)
+    tags = im.tag_v2
+    carried = _tiff_carried(im, tags)
+    bits = set(tags.get(258, (1,)))
+    if set(tags.get(339, (1,))) != {1} or max(bits) > 16:
+        raise PhotoError("floating-point and 32-bit TIFFs are not supported; convert it to 16 bits")
+    if bits == {16} and tags.get(262) in (0, 1, 2):
+        return _deep(_deep_tiff(data, chosen, tags), carried, notes)
+    if max(bits) > 8:
+        notes.append(f"this kind of {max(bits)}-bit TIFF is edited and saved at 8 bits")
+    im.load()  # upright after this
+    carried.encoder["upright"] = True
+    samples, carried.alpha, carried.mode = _split(im)
+    return Decoded(samples, carried, notes)
+
+
+def _tiff_carried(im: PilImage, tags: ImageFileDirectory_v2) -> Carried:
+    """EXIF of a TIFF lies in the file's own directory: what describes the photo is copied into one of its own."""
+    from PIL import Image as Pil
+    from PIL.ExifTags import IFD
+
+    exif, found = Pil.Exif(), im.getexif()
+    for tag in _TIFF_KEPT:
+        if isinstance(value := tags.get(tag), str):
+            exif[tag] = value
+    for group in (IFD.Exif, IFD.GPSInfo):
+        if inner := found.get_ifd(group):
+            exif.get_ifd(group).update(inner)
+    exif[0x0112] = tags.get(0x0112, 1)
+    icc, xmp = tags.get(_TIFF_ICC), tags.get(_TIFF_XMP)
+    common = _common(im)
+    common.update(
+        icc=bytes(icc) if isinstance(icc, bytes) and icc else None,
+        xmp=bytes(xmp) if isinstance(xmp, bytes) and xmp else None,
+        exif=exif.tobytes().removeprefix(b"Exif\0\0"),
+    )
+    return Carried(**common, encoder={"raw": tags.get(259, 1) == 1})
+
+
+def _deep_tiff(data: bytes, page: int, tags: ImageFileDirectory_v2) -> Samples:
+    """The samples of a 16-bit grey or RGB page, with straight alpha or none."""
+    import cv2
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            found = file.pages[page].asarray()
+            if file.pages[page].axes.startswith("S"):
+                found = np.moveaxis(found, 0, -1)
+    except (ValueError, KeyError, ImportError, NotImplementedError):
+        # LZW and JPEG need a package that tifffile does not bring; OpenCV has them built in.
+        pages: Any
+        done, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if not done or page >= len(pages):
+            raise
+        found = pages[page]
+        if found.ndim == 3:
+            found = cv2.cvtColor(found, cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    if found.dtype != np.uint16 or found.ndim not in (2, 3):
+        raise PhotoError("the picture in it cannot be decoded")
+    if tags.get(262) == 0:
+        found = 65535 - found
+    colors = 3 if tags.get(262) == 2 else 1
+    extra = tags.get(338, ())
+    if found.ndim == 3:
+        found = found[..., : colors + (1 if extra and extra[0] in (1, 2) else 0)]
+        if extra and extra[0] == 1:
+            alpha = np.maximum(found[..., -1:], 1).astype(np.float32)
+            color = np.rint(found[..., :-1] * (np.float32(65535) / alpha)).clip(0, 65535)
+            found = np.concatenate([color.astype(np.uint16), found[..., -1:]], axis=-1)
+    return cast("Samples", np.ascontiguousarray(found))

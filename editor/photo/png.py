@@ -1,0 +1,148 @@
+"""PNG by its chunks: Pillow reads 16-bit PNG as 8 bits, and OpenCV writes neither profile nor metadata."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+
+from editor.base import Image, PhotoError
+from editor.photo.model import Samples
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
+_TEXT = (b"tEXt", b"zTXt", b"iTXt")
+_XMP_KEY = b"XML:com.adobe.xmp\0"
+_EXIF_KEY = b"Raw profile type "
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """One whole chunk."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, body) of each chunk whose check sum is right, up to the first that is cut off or wrong."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        end = at + 8 + size
+        if data[end : end + 4] != struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))):
+            return
+        yield kind, body
+        at = end + 4
+
+
+def carried_chunks(data: bytes) -> tuple[bytes, ...]:
+    """Text and colour chunks to be written again as they are; not XMP and EXIF, which are edited."""
+    kept = []
+    for kind, body in chunks(data):
+        mine = body.startswith((_XMP_KEY, _EXIF_KEY))
+        if kind in _COLOR or (kind in _TEXT and not mine):
+            kept.append(chunk(kind, body))
+    return tuple(kept)
+
+
+def decode_deep(data: bytes) -> Samples:
+    """The samples of a 16-bit PNG, (H, W), (H, W, 3) or (H, W, 4). Raises PhotoError."""
+    import cv2
+
+    # Only what makes the picture is handed on: libpng prints warnings about odd profiles on stderr.
+    parts = [(kind, body) for kind, body in chunks(data) if kind in (b"IHDR", b"tRNS", b"IDAT", b"IEND")]
+    if not parts or parts[-1][0] != b"IEND":
+        raise PhotoError("the file is damaged or cut off")
+    lean = SIGNATURE + b"".join(chunk(kind, body) for kind, body in parts)
+    found = cv2.imdecode(np.frombuffer(lean, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint16:
+        raise PhotoError("the picture in it cannot be decoded")
+    if found.ndim == 2:
+        return cast("Samples", found)
+    order = cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return cast("Samples", cv2.cvtColor(found, order))
+
+
+def repair(data: bytes) -> bytes:
+    """A whole PNG made from a damaged one: rows that cannot be read are black. Raises struct.error, zlib.error."""
+    width, height, depth, color, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    row = 1 + (width * depth * _CHANNELS.get(color, 4) + 7) // 8
+    needed = row * height * (2 if interlaced else 1)
+    at, stream, head = len(SIGNATURE), b"", b""
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + size]
+        if kind == b"IDAT":
+            stream += body
+        elif kind in (b"IHDR", b"PLTE", b"tRNS"):
+            head += chunk(kind, body)
+        at += 12 + size
+    raw = _inflate(stream, needed)
+    raw += bytes(needed - len(raw))
+    return SIGNATURE + head + chunk(b"IDAT", zlib.compress(raw, 1)) + chunk(b"IEND", b"")
+
+
+def _inflate(stream: bytes, limit: int) -> bytes:
+    """As much of a damaged zlib stream as can be had."""
+    inflater, parts, done = zlib.decompressobj(), [], 0
+    for at in range(0, len(stream), 4096):
+        try:
+            part = inflater.decompress(stream[at : at + 4096], max(1, limit - done))
+        except zlib.error:
+            break
+        parts.append(part)
+        done += len(part)
+        if done >= limit or inflater.eof:
+            break
+    return b"".join(parts)[:limit]
+
+
+def encode_png(image: Image, level: int = 1) -> bytes:
+    """A picture, (H, W, 3) RGB or (H, W) grey, uint8 or uint16, as PNG; `level` 0 (fast) to 9 (small)."""
+    return encode(image, None, level)
+
+
+def encode(samples: Samples, alpha: Samples | None, level: int) -> bytes:
+    """Samples, with their alpha or without, as a bare PNG. Grey with alpha is written as RGBA."""
+    import cv2
+
+    if alpha is not None:
+        order = cv2.COLOR_RGB2BGRA if samples.ndim == 3 else cv2.COLOR_GRAY2BGRA
+        bgr = cv2.cvtColor(samples, order)
+        bgr[..., 3] = alpha
+    else:
+        bgr = cv2.cvtColor(samples, cv2.COLOR_RGB2BGR) if samples.ndim == 3 else samples
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, level]
+    if level <= 1 and hasattr(cv2, "IMWRITE_PNG_FILTER"):
+        # Measured at 24 MP: 0.4 s against 1.0 s with the defaults of level 1, and no bigger.
+        settings += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+        settings += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    done, data = cv2.imencode(".png", bgr, settings)
+    if not done:
+        raise PhotoError("the picture could not be encoded as PNG")
+    return data.tobytes()
+
+
+def with_chunks(bare: bytes, extra: list[bytes]) -> bytes:
+    """A bare PNG with chunks put in right after its header, where profile and metadata belong."""
+    after_header = len(SIGNATURE) + 25
+    return b"".join([bare[:after_header], *extra, bare[after_header:]])
+
+
+def metadata_chunks(
+    icc: bytes | None, exif: bytes | None, xmp: bytes | None, dpi: tuple[float, float] | None
+) -> list[bytes]:
+    """iCCP, eXIf, iTXt (XMP) and pHYs chunks."""
+    found = []
+    if icc:
+        found.append(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    if dpi:
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in dpi), 1)))
+    if exif:
+        found.append(chunk(b"eXIf", exif))
+    if xmp:
+        found.append(chunk(b"iTXt", _XMP_KEY + b"\0\0\0\0" + xmp))
+    return found
