@@ -22,8 +22,8 @@ BAND_PIXELS = 1 << 17
 """Pixels in one band: 1.5 MB of float32 RGB, small enough to stay in the cache of one core."""
 
 __all__ = [
-    "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "curve", "from_float", "full", "lab", "lab_bands",
-    "lookup", "luma", "shrink", "to_float",
+    "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "by_rows", "curve", "from_float", "full", "highest",
+    "lab", "lab_bands", "lookup", "lowest", "luma", "planes", "shrink", "strips", "to_float",
 ]  # fmt: skip
 
 # Rec. 709 weights on sRGB-encoded values: a luma, good enough for photographic operations and fast.
@@ -111,6 +111,21 @@ def lab_bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
         return cast("Float", cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
 
     return bands(image, through_lab)
+
+
+def planes(values: Float) -> Float:
+    """A map (n, w) as three equal channels (n, w, 3): several times faster to compute with than broadcasting."""
+    return cast("Float", cv2.cvtColor(values, cv2.COLOR_GRAY2RGB))
+
+
+def highest(values: Float) -> Float:
+    """The largest of three channels, (n, w, 3) -> (n, w); ten times as fast as max(axis=-1)."""
+    return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
+
+
+def lowest(values: Float) -> Float:
+    """The smallest of three channels, (n, w, 3) -> (n, w)."""
+    return np.minimum(np.minimum(values[..., 0], values[..., 1]), values[..., 2])
 
 
 def luma(values: Float) -> Float:
