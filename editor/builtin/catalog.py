@@ -39,7 +39,7 @@ _ROWS = (
     Operation("posterize", "colour", "colour:posterize", "few tone levels", "levels", (8, 5, 3), (2, 64), exact=True),
     Operation("black_and_white", "colour", "colour:black_and_white", "black and white", exact=True, levels=(0.6, 1, 1)),
     # film -----------------------------------------------------------------------------------------------
-    Operation("sepia", "film", "film:sepia", "warm brown monochrome", exact=True, levels=(0.45, 0.8, 1)),
+    Operation("sepia", "film", "film:sepia", "warm brown monochrome", exact=True, levels=(0.5, 0.92, 1)),
     Operation("fade", "film", "film:fade", "lifted blacks, muted colours", exact=True),
     Operation("split_tone", "film", "film:split_tone", "one colour in the shadows, another in the highlights", exact=True, params="shadows, highlights: colour names"),
     Operation("teal_orange", "film", "film:teal_orange", "cinema look: teal shadows, orange skin and lights", exact=True),
@@ -50,7 +50,7 @@ _ROWS = (
     # light and weather ----------------------------------------------------------------------------------
     Operation("gradient_sky", "light", "light:gradient_sky", "a graduated filter over the sky", region=SKY, params="color: optional name"),
     Operation("golden_hour", "light", "light:golden_hour", "low, warm sun"),
-    Operation("day_to_night", "light", "light:day_to_night", "night: dark, blue, muted"),
+    Operation("day_to_night", "light", "light:day_to_night", "night: dark, blue, muted", levels=(0.5, 0.8, 1.0)),
     Operation("snow", "weather", "weather:snow", "falling snow, light settling on upward faces", scope="photo"),
     Operation("fog", "weather", "weather:fog", "fog that thickens towards the horizon", scope="photo"),
     Operation("rain", "weather", "weather:rain", "rain streaks, grey light", scope="photo"),
