@@ -16,7 +16,7 @@ ALIASES: dict[str, str] = {
     "violet-blue": "violet", "fuchsia": "magenta", "tan": "beige", "amber": "gold", "indigo": "navy",
     "红": "red", "橙": "orange", "橘": "orange", "黄": "yellow", "绿": "green", "青": "cyan", "蓝": "blue",
     "紫": "purple", "粉": "pink", "粉红": "pink", "棕": "brown", "褐": "brown", "金": "gold", "银": "silver",
-    "白": "white", "灰": "grey", "黑": "black", "米": "cream", "橄榄": "olive", "品红": "magenta",
+    "白": "white", "灰": "grey", "黑": "black", "米": "beige", "米白": "cream", "橄榄": "olive", "品红": "magenta",
     "玫红": "magenta", "天蓝": "cyan", "深蓝": "navy", "藏青": "navy", "酒红": "maroon", "青绿": "teal",
     "绿松石": "turquoise", "薰衣草": "lavender", "奶油": "cream",
 }  # fmt: skip

@@ -1,0 +1,227 @@
+"""The built-in Reasoner's thinking: a request to one to three steps in the built-in editor's language.
+
+A concrete request passes through unchanged. Any other is looked up in the knowledge base; what is in neither is
+refused as a whole, in a sentence that names what would do it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agent.errors import Refused, UsageError
+from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
+from agent.types import MAX_STEPS, Language, Plan, language_of
+from editor.base import EditError
+from editor.builtin import grammar
+from editor.builtin.catalog import OPERATIONS
+from editor.builtin.core import Op
+from prompts.entries import Entry
+
+MAX_CHARACTERS = 2_000
+"""Of an instruction. The longest of the field's benchmarks (KRIS-Bench, GEdit, ImgEdit) have a few hundred."""
+
+_SAME = {"sepia": "monochrome", "black_and_white": "monochrome"}
+"""Operations of which only one can hold."""
+
+_STAGES: tuple[frozenset[str], ...] = (
+    frozenset({"crop", "aspect", "rotate", "straighten", "flip", "resize", "inpaint"}),
+    frozenset({"auto_levels", "white_balance", "denoise"}),
+    frozenset({"recolor"}),
+)
+_KINDS = ("plant", "light", "weather", "tone", "colour", "film", "detail", "effect")
+_LAST = {"vignette": 1, "grain": 1, "border": 2, "text": 3, "watermark": 3}
+_JOINTS: dict[Language, tuple[str, ...]] = {"en": (", ", "; ", ". "), "zh": ("，", "；", "。")}
+"""Between joined sentences; the first that keeps their meaning (a clause may borrow words from its neighbour)."""
+_TOO_MANY: dict[Language, str] = {
+    "en": "The request needs {} steps that cannot be joined to three; give it in two parts.",
+    "zh": "该请求需要 {} 个步骤，无法合并为三步；请分两次提出。",
+}
+
+
+def plan(instruction: str, *, masked: bool = False) -> Plan:
+    """The steps that carry out `instruction`, in its own language.
+
+    masked: the user gave a mask or a region. Raises UsageError for an empty or an oversized instruction, Refused
+    for one that the built-in editor cannot carry out as a whole.
+    """
+    text = clean(instruction)
+    language = language_of(text)
+    if means_what_it_says(text, masked):
+        return _unchanged(text, language, masked)
+    kept, dropped = _settle(read(text, language, masked))
+    units = _merge([unit for wish in kept for unit in _units(wish, language, masked)])
+    if len(kept) > 1 and any(wish.entry for wish in kept):
+        units.sort(key=_stage)
+    return Plan(
+        steps=_three([unit.text for unit in units], language, masked),
+        reasoning=_reasoning(kept, dropped, language),
+        rewritten=any(wish.entry for wish in kept),
+    )
+
+
+def clean(instruction: str) -> str:
+    """`instruction` on one line, without control characters. Raises UsageError if nothing is left, or too much."""
+    if len(instruction) > MAX_CHARACTERS:
+        raise UsageError(
+            f"The instruction has {len(instruction):,} characters; at most {MAX_CHARACTERS:,} are read."
+        )
+    kept = []
+    for char in instruction:
+        category = unicodedata.category(char)
+        kept.append(
+            " " if category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") else "" if category == "Cf" else char
+        )
+    text = " ".join("".join(kept).split())
+    if not any(char.isalnum() for char in text):
+        raise UsageError('The instruction is empty; say what to change, for example "increase the contrast".')
+    return text
+
+
+def _unchanged(text: str, language: Language, masked: bool) -> Plan:
+    steps = _three(clauses(text, masked), language, masked)
+    reasoning = {
+        "en": "The request is concrete; it is carried out as it stands.",
+        "zh": "请求已经足够具体，原样执行。",
+    }
+    return Plan(steps=steps, reasoning=reasoning[language], rewritten=False)
+
+
+def _three(sentences: Sequence[str], language: Language, masked: bool) -> tuple[str, ...]:
+    """At most MAX_STEPS steps: what is beyond is joined to the last one, in order and with the same meaning."""
+    head, tail = sentences[: MAX_STEPS - 1], sentences[MAX_STEPS - 1 :]
+    if len(tail) < 2:
+        return tuple(sentences)
+    joined = (mark.join(tail) for mark in _JOINTS[language])
+    step = next((text for text in joined if same(text, tail, masked)), None)
+    if step is None:
+        raise Refused(_TOO_MANY[language].format(len(sentences)))
+    return (*head, step)
+
+
+def _settle(wishes: list[Wish]) -> tuple[list[Wish], list[tuple[Entry, Entry]]]:
+    """Resolve contradictions between entries: the heavier holds, then the later one. Second: (dropped, by which)."""
+    kept = list(wishes)
+    dropped: list[tuple[Entry, Entry]] = []
+    for index, later in enumerate(wishes):
+        for earlier in wishes[:index]:
+            a, b = earlier.entry, later.entry
+            if a is None or b is None or a.id == b.id or earlier not in kept or later not in kept:
+                continue
+            if b.id in a.excludes or a.id in b.excludes:
+                loser = later if a.weight > b.weight else earlier
+                kept.remove(loser)
+                dropped.append((a, b) if loser is earlier else (b, a))
+    return kept, dropped
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One sentence of the plan. own: in the user's own words."""
+
+    text: str
+    ops: tuple[Op, ...]
+    own: bool
+
+    @property
+    def keys(self) -> frozenset[tuple[str, str]]:
+        """What it acts on: (operation or its family, region)."""
+        return frozenset((_SAME.get(op.name, op.name), _place(op)) for op in self.ops)
+
+
+def _place(op: Op) -> str:
+    region = op.region
+    return f"{region.kind}:{region.name}:{region.rect or ''}:{region.invert}:{op.params.get('part', '')}"
+
+
+def _units(wish: Wish, language: Language, masked: bool) -> list[_Unit]:
+    if wish.entry is None:
+        return [_Unit(wish.text, grammar.parse(wish.text, masked=masked), own=True)]
+    sentences = [s for region in wish.regions for s in wish.entry.sentences(language, region)]
+    return [_unit(_at_level(s, wish.level, language, masked), masked) for s in sentences]
+
+
+def _unit(text: str, masked: bool) -> _Unit:
+    return _Unit(text, grammar.parse(text, masked=masked), own=False)
+
+
+def _at_level(sentence: str, level: Level, language: Language, masked: bool) -> str:
+    """`sentence` made weaker or stronger, where it does not say its strength itself and the editor can."""
+    if level == "plain":
+        return sentence
+    word = {"weaker": {"en": "slightly ", "zh": "稍微"}, "stronger": {"en": "strongly ", "zh": "大幅"}}[
+        level
+    ][language]
+    try:
+        before, after = grammar.parse(sentence, masked=masked), grammar.parse(word + sentence, masked=masked)
+    except EditError:
+        return sentence
+    sign = -1 if level == "weaker" else 1
+    same = [op.name for op in before] == [op.name for op in after] and [_place(op) for op in before] == [
+        _place(op) for op in after
+    ]
+    moved = all(sign * (abs(b.amount) - abs(a.amount)) > 0 for a, b in zip(before, after, strict=False))
+    return word + sentence if same and moved else sentence
+
+
+def _merge(units: Iterable[_Unit]) -> list[_Unit]:
+    """Join what does the same: the user's own words hold, then the stronger of two, then the later of opposites."""
+    merged: list[_Unit] = []
+    for unit in units:
+        rival = next(
+            (u for u in merged if u.keys & unit.keys and (u.keys <= unit.keys or unit.keys <= u.keys)), None
+        )
+        if rival is None or (rival.own and unit.own):
+            merged.append(unit)
+        elif _holds(unit, rival):
+            merged[merged.index(rival)] = unit
+    return merged
+
+
+def _holds(unit: _Unit, rival: _Unit) -> bool:
+    """Whether `unit` takes the place of the earlier `rival`."""
+    if unit.own or rival.own:
+        return unit.own
+    if not rival.keys <= unit.keys:
+        return False
+    if unit.keys != rival.keys:
+        return True
+    return not _alike(unit, rival) or _strength(unit) > _strength(rival)
+
+
+def _alike(a: _Unit, b: _Unit) -> bool:
+    """Whether both push in the same direction."""
+    return all(
+        x.name == y.name and (x.amount >= 0) == (y.amount >= 0) and dict(x.params) == dict(y.params)
+        for x, y in zip(a.ops, b.ops, strict=False)
+    )
+
+
+def _strength(unit: _Unit) -> float:
+    return sum(abs(op.amount) for op in unit.ops)
+
+
+def _stage(unit: _Unit) -> int:
+    """Where it belongs in a photographer's order: frame, repair, colours of things, light, tone, look, edges."""
+    name = unit.ops[0].name
+    for stage, names in enumerate(_STAGES):
+        if name in names:
+            return stage
+    if name in _LAST:
+        return len(_STAGES) + len(_KINDS) + _LAST[name]
+    kind = OPERATIONS[name].kind
+    return len(_STAGES) + (_KINDS.index(kind) if kind in _KINDS else len(_KINDS))
+
+
+def _reasoning(kept: Sequence[Wish], dropped: Sequence[tuple[Entry, Entry]], language: Language) -> str:
+    """Which knowledge was used, what is visible, and who says so."""
+    entries = dict.fromkeys(wish.entry.id for wish in kept if wish.entry)
+    known = {wish.entry.id: wish.entry for wish in kept if wish.entry}
+    if language == "zh":
+        used = [f"{i}：{known[i].reasoning.zh}（来源：{known[i].source}）" for i in entries]
+        left = [f"未采用 {a.id}：与 {b.id} 矛盾。" for a, b in dropped]
+        return "".join((*used, *left))
+    used = [f"{i}: {known[i].reasoning.en} (Source: {known[i].source}.)" for i in entries]
+    left = [f"{a.id} is left out: it contradicts {b.id}." for a, b in dropped]
+    return " ".join((*used, *left))

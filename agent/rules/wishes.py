@@ -1,0 +1,323 @@
+"""Reads a request that is not concrete: which entries of the knowledge base it wishes, and what else it says.
+
+Every word must be accounted for: it belongs to an entry, to a concrete clause, or to the words that carry no wish.
+One word that is not, and the whole request is refused, so that nothing is ever done by half.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from typing import Literal
+
+import prompts
+from agent.errors import ConfigError
+from agent.rules.refusals import refusal
+from agent.types import Language
+from editor.base import EditError
+from editor.builtin import grammar
+from editor.builtin.core import Op
+from prompts.entries import Entry, Vocabulary
+from prompts.patterns import Request, Spans, fold
+
+Level = Literal["weaker", "plain", "stronger"]
+
+_SEPARATOR = re.compile(
+    r"[,;!?，。；！？、]|\.(?!\d)|\b(?:and then|and|then|plus|also|but|while|as well as)\b"
+    r"|然后|接着|并且|而且|同时|以及|再(?!现)|并|和"
+)
+_LATIN = re.compile(r"[a-z0-9\u00c0-\u024f]+(?:['’][a-z]+)*")
+_COMPLAINT = re.compile(
+    r"\b(?:is|was|are|were|looks?|seems?|came out|turned out|it's|has|have)\b|\btoo\b"
+    r"|太|偏|了|过|不足|不够|有点|有些|发|泛|欠|(?:照片|画面|图片|图像|地平线)"
+)
+_COMMAND = re.compile(r"\b(?:make|turn|let|give|add|more|be)\b|[让把将使令请变调加改弄更]")
+_MEANINGLESS = re.compile(r"[\s,.;:!?，。；：！？、~～…\-–—_/()（）·*'’]+")
+_LONGEST_RUN = 4
+"""Separators a concrete clause may have inside, less one: "convert to black and white"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A concrete clause in the user's words, or an entry of the knowledge base that the request matches.
+
+    start: its place in the request. regions: what the entry is to be about, in the editor's words ("" = its default).
+    """
+
+    start: int
+    text: str = ""
+    entry: Entry | None = None
+    level: Level = "plain"
+    regions: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    entry: Entry
+    spans: Spans
+
+    @property
+    def score(self) -> float:
+        return self.entry.weight * sum(end - start for start, end in self.spans)
+
+
+def is_concrete(text: str, masked: bool) -> bool:
+    """Whether the editor understands every word of `text` as it stands."""
+    return grammar.is_concrete(text, masked=masked)
+
+
+def means_what_it_says(text: str, masked: bool) -> bool:
+    """Whether to carry out a concrete `text` word by word.
+
+    Not so where the knowledge base accounts for all of it and it is either a complaint ("the photo is blurry" asks
+    for no blur) or about a thing that only a mask could show ("iron deficiency" is no part of a photo).
+    """
+    if not is_concrete(text, masked):
+        return False
+    request = Request.of(text)
+    complaint = bool(_COMPLAINT.search(request.text)) and not _COMMAND.search(request.text)
+    elsewhere = not masked and any(op.region.kind == "mask" for op in grammar.parse(text))
+    if not (complaint or elsewhere):
+        return True
+    matches = [m for m in _matches(request) if elsewhere or m.entry.fault]
+    groups = ("any", *(m.entry.nouns for m in matches if m.entry.nouns))
+    rest = _between([span for m in matches for span in m.spans], len(text))
+    return not matches or any(_unknown(request.text[start:end], groups) is not None for start, end in rest)
+
+
+def clauses(text: str, masked: bool) -> tuple[str, ...]:
+    """The clauses of a concrete text, each standing alone; `text` itself where they do not mean the same alone."""
+    parts = grammar.split(text)
+    if len(parts) > 1 and same(text, parts, masked):
+        return tuple(parts)
+    return (text,)
+
+
+def same(text: str, parts: Iterable[str], masked: bool) -> bool:
+    """Whether `text` asks for the operations of `parts`, one after the other, and for nothing else."""
+    try:
+        whole = [_meaning(op) for op in grammar.parse(text, masked=masked)]
+        return whole == [_meaning(op) for part in parts for op in grammar.parse(part, masked=masked)]
+    except EditError:
+        return False
+
+
+def _meaning(op: Op) -> tuple[object, ...]:
+    return op.name, op.amount, replace(op.region, text=""), dict(op.params)
+
+
+def knowledge() -> tuple[Entry, ...]:
+    """The knowledge base. Raises ConfigError if a file of it is wrong."""
+    try:
+        return prompts.load_knowledge()
+    except prompts.PromptFileError as error:
+        raise ConfigError(str(error)) from error
+
+
+def vocabulary() -> Vocabulary:
+    """The words around a wish. Raises ConfigError if the file is wrong."""
+    try:
+        return prompts.load_vocabulary()
+    except prompts.PromptFileError as error:
+        raise ConfigError(str(error)) from error
+
+
+def read(text: str, language: Language, masked: bool = False) -> list[Wish]:
+    """The wishes of `text` in the order of its words. Raises Refused if a word of it is not understood."""
+    text, gently = _without_harmless(text)
+    wishes: list[Wish] = []
+    for start, end, concrete in _segments(text, masked):
+        if concrete:
+            wishes.extend(Wish(start, clause) for clause in clauses(text[start:end], masked))
+        else:
+            wishes.extend(_abstract(text, start, end, language, masked))
+    if not wishes:
+        raise refusal(text, text, language)
+    return [replace(w, level="weaker") for w in wishes] if gently else wishes
+
+
+def _without_harmless(text: str) -> tuple[str, bool]:
+    """`text` without "keep the rest as it is" and the like; and whether it asks not to overdo it."""
+    gently = False
+    request = Request.of(text)
+    for pattern in vocabulary().harmless_patterns:
+        for spans in pattern.find(request):
+            start, end = spans[0][0], spans[-1][1]
+            gently = gently or bool(re.search(r"too|overd|subtle|太|过", fold(text[start:end])))
+            text = text[:start] + " " * (end - start) + text[end:]
+    return text, gently
+
+
+def _segments(text: str, masked: bool) -> Iterator[tuple[int, int, bool]]:
+    """Divide `text` into concrete clauses and the stretches between them: (start, end, whether concrete)."""
+    atoms = _atoms(text)
+    at, waiting = 0, None
+    while at < len(atoms):
+        for last in range(min(at + _LONGEST_RUN, len(atoms)), at, -1):
+            start, end = atoms[at][0], atoms[last - 1][1]
+            if means_what_it_says(text[start:end], masked):
+                if waiting is not None:
+                    yield waiting, atoms[at - 1][1], False
+                yield start, end, True
+                at, waiting = last, None
+                break
+        else:
+            waiting = atoms[at][0] if waiting is None else waiting
+            at += 1
+    if waiting is not None:
+        yield waiting, atoms[-1][1], False
+
+
+def _atoms(text: str) -> list[tuple[int, int]]:
+    """The parts of `text` between separators, without surrounding space; quotations are never cut."""
+    cuts = [(0, 0), *(m.span() for m in _SEPARATOR.finditer(fold(text))), (len(text), len(text))]
+    atoms = []
+    for (_, start), (end, _) in pairwise(cuts):
+        part = text[start:end]
+        if part.strip():
+            atoms.append((start + len(part) - len(part.lstrip()), end - len(part) + len(part.rstrip())))
+    return atoms
+
+
+def _abstract(text: str, start: int, end: int, language: Language, masked: bool) -> list[Wish]:
+    """The wishes of one stretch that is not concrete."""
+    stretch = text[start:end]
+    request = Request.of(stretch)
+    matches = _matches(request)
+    wishes = []
+    at = 0
+    for match in matches:
+        first = match.spans[0][0]
+        level = _level(request.text[min(at, first) : first])
+        regions = _regions(match.entry, request.text, language)
+        wishes.append(Wish(start + first, "", match.entry, level, regions))
+        at = max(at, match.spans[-1][1])
+    wishes.extend(_left_over(stretch, request, matches, start, language, masked))
+    return sorted(wishes, key=lambda wish: wish.start)
+
+
+def _matches(request: Request) -> list[_Match]:
+    """The entries that match, in the order of the request; where two want the same words, the better match."""
+    found = [
+        _Match(entry, spans)
+        for entry in knowledge()
+        for pattern in entry.patterns
+        for spans in pattern.find(request)
+    ]
+    found.sort(key=lambda m: -m.score)
+    taken: set[int] = set()
+    kept: dict[str, _Match] = {}
+    for match in found:
+        places = {i for start, end in match.spans for i in range(start, end)}
+        if places & taken:
+            continue
+        taken |= places
+        known = kept.get(match.entry.id)
+        spans = (*known.spans, *match.spans) if known else match.spans
+        kept[match.entry.id] = _Match(match.entry, tuple(sorted(spans)))
+    return sorted(kept.values(), key=lambda m: m.spans)
+
+
+def _level(before: str) -> Level:
+    words = vocabulary()
+    spoken = set(_LATIN.findall(before))
+    if spoken & set(words.weaker.en) or any(w in before for w in words.weaker.zh):
+        return "weaker"
+    if spoken & set(words.stronger.en) or any(w in before for w in words.stronger.zh):
+        return "stronger"
+    return "plain"
+
+
+def _regions(entry: Entry, folded: str, language: Language) -> tuple[str, ...]:
+    """The parts of the photo that the request names for this entry, in the editor's words."""
+    if entry.region is None or not entry.nouns:
+        return ("",)
+    table = vocabulary().nouns[entry.nouns].get(language)
+    if language == "en":
+        named = [table[word] for word in _LATIN.findall(folded) if word in table]
+    else:
+        named = [table[m] for m in _longest_first(tuple(table)).findall(folded)]
+    regions = tuple(dict.fromkeys(named))
+    if len(regions) > 1 and set(regions) <= {"the leaf", "the foliage", "叶片", "树叶"}:
+        return regions[-1:] if regions[-1] in ("the foliage", "树叶") else regions[:1]
+    return regions or ("",)
+
+
+def _left_over(
+    stretch: str, request: Request, matches: Sequence[_Match], offset: int, language: Language, masked: bool
+) -> Iterator[Wish]:
+    """What no entry took: concrete clauses about the whole photo. Raises Refused for any word beyond those."""
+    groups = ("any", *(m.entry.nouns for m in matches if m.entry.nouns))
+    for start, end in _between([span for m in matches for span in m.spans], len(stretch)):
+        unknown = _unknown(request.text[start:end], groups)
+        if unknown is None:
+            continue
+        part = _trimmed(stretch[start:end])
+        if not (part and is_concrete(part, masked) and _about_the_whole(part, masked)):
+            place = start + unknown
+            raise refusal(_atom_at(stretch, place), stretch[place:end], language)
+        yield Wish(offset + start, part)
+
+
+def _about_the_whole(text: str, masked: bool) -> bool:
+    return all(op.region.kind == "whole" for op in grammar.parse(text, masked=masked))
+
+
+def _between(spans: list[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:
+    at = 0
+    for start, end in sorted(spans):
+        if start > at:
+            yield at, start
+        at = max(at, end)
+    if at < length:
+        yield at, length
+
+
+def _unknown(folded: str, groups: tuple[str, ...]) -> int | None:
+    """Where the first character stands that belongs to no word without a wish of its own; None if there is none."""
+    english, chinese = _without_wish(groups)
+    left = _LATIN.sub(lambda m: " " * len(m.group()) if _bare(m.group()) in english else m.group(), folded)
+    left = chinese.sub(lambda m: " " * len(m.group()), left)
+    left = _MEANINGLESS.sub(lambda m: " " * len(m.group()), left)
+    return None if left.isspace() or not left else len(left) - len(left.lstrip())
+
+
+def _bare(word: str) -> str:
+    return word.replace("’", "'").removesuffix("'s")
+
+
+@cache
+def _without_wish(groups: tuple[str, ...]) -> tuple[frozenset[str], re.Pattern[str]]:
+    """The words that may be left over next to entries of these groups of nouns."""
+    words = vocabulary()
+    english = {*words.filler.en, *words.weaker.en, *words.stronger.en}
+    chinese = {*words.filler.zh, *words.weaker.zh, *words.stronger.zh}
+    for group in groups:
+        english.update(words.nouns[group].en)
+        chinese.update(words.nouns[group].zh)
+    return frozenset(english), _longest_first(tuple(chinese))
+
+
+@cache
+def _longest_first(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of `words`, the longest that fits (literal alternatives: matching is linear)."""
+    return re.compile("|".join(map(re.escape, sorted(words, key=lambda word: (-len(word), word)))))
+
+
+def _trimmed(text: str) -> str:
+    """`text` without separators at its ends."""
+    part = text.strip()
+    while True:
+        folded = fold(part)
+        first = _SEPARATOR.match(folded)
+        last = next((m for m in _SEPARATOR.finditer(folded) if m.end() == len(folded)), None)
+        if first is None and last is None:
+            return part
+        part = part[first.end() if first else 0 : last.start() if last else None].strip()
+
+
+def _atom_at(text: str, place: int) -> str:
+    return next((text[start:end] for start, end in _atoms(text) if start <= place < end), text)
