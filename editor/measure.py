@@ -184,7 +184,7 @@ def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float,
 
     def work(top: int) -> tuple[int, int, int]:
         rows = slice(top, min(height, top + step))
-        outside = cv2.compare(mask[rows], 0, cv2.CMP_EQ)
+        outside = (mask[rows] == 0).view(np.uint8)
         count = cv2.countNonZero(outside)
         if count == 0 or np.array_equal(source[rows], result[rows]):
             return count, 0, 0

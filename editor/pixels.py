@@ -29,9 +29,10 @@ def lab(image: Image) -> Float:
 
 
 def shrunk_size(height: int, width: int, pixels: int) -> tuple[int, int]:
-    """(width, height) of about `pixels` pixels at most, aspect kept; the size itself when small enough."""
+    """(width, height) of no more than `pixels` pixels, aspect kept; the size itself when small enough."""
     scale = min(1.0, (pixels / max(1, height * width)) ** 0.5)
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    # rounded down, so that shrinking twice is shrinking once
+    return max(1, int(width * scale)), max(1, int(height * scale))
 
 
 def shrink(image: Image, pixels: int = 1_000_000) -> Image:
