@@ -165,7 +165,7 @@ def _edit(run: Run, event: Edited, pictures: bool) -> RenderableType:
     lines: list[RenderableType] = [head, Text(f"  {printable(event.instruction)}")]
     for operation in event.details.get("operations", []):
         words = "  ".join(
-            f"{key} {printable(value)}" for key, value in operation.items() if key != "operation"
+            f"{key} {printable(str(value))}" for key, value in operation.items() if key != "operation"
         )
         lines.append(Text(f"    {operation.get('operation')}  {words}", style="dim"))
     lines.extend(Text(f"  note: {printable(note)}", style="yellow") for note in event.notes)
