@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -395,7 +396,7 @@ def test_cmyk_goes_through_its_profile_and_back(extension: str, tmp_path: Path) 
         assert (np.asarray(found)[same] == stored[same]).all()
     photos.save(photo, image, tmp_path / "b.png")
     assert reopened(tmp_path / "b.png").mode == "RGB"
-    assert "the CMYK photo is saved as sRGB" in photo.notes
+    assert "The CMYK photo is saved as sRGB." in photo.notes
 
 
 def test_cmyk_without_a_profile_is_noted(tmp_path: Path) -> None:
@@ -434,7 +435,7 @@ def test_a_crop_drops_alpha_with_a_note_and_tells_exif_the_new_size(tmp_path: Pa
     assert found.info["icc_profile"] == matrix_profile()
     inner = found.getexif().get_ifd(0x8769)
     assert (inner[0xA002], inner[0xA003]) == (64, 32)
-    assert any("transparency" in note for note in photo.notes)
+    assert any("Transparency" in note for note in photo.notes)
 
 
 def test_palette_png_and_its_text(tmp_path: Path) -> None:
@@ -482,7 +483,7 @@ def test_a_hostile_xmp_packet_is_not_trusted(packet: bytes) -> None:
 def test_hostile_xmp_is_replaced_with_a_note(tmp_path: Path) -> None:
     photo = photos.load(write(tmp_path / "a.jpg", scene(), xmp=b"<!DOCTYPE a><a/>"))
     photos.save(photo, photo.image, tmp_path / "b.jpg")
-    assert "its XMP data were damaged and are replaced" in photo.notes
+    assert "Its XMP data were damaged and are replaced." in photo.notes
     assert b"digitalsourcetype/humanEdits" in (photos.load(tmp_path / "b.jpg").carried.xmp or b"")
 
 
@@ -561,16 +562,34 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         assert len(message) < 400
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bit_lzw_tiff(channels: int, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (30, 40, channels), dtype=np.uint16).squeeze()
+    order = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels]
+    bgr = samples if order is None else cv2.cvtColor(samples, order)
+    done, data = cv2.imencode(".tif", bgr, [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    assert done
+    (tmp_path / "a.tif").write_bytes(data.tobytes())
+    photo = photos.load(tmp_path / "a.tif")
+    expected = samples[..., :3] if channels > 1 else np.repeat(samples[..., None], 3, axis=2)
+    assert (photo.image == expected).all()
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "deep.png"])
 def test_salvage_keeps_the_upper_part(extension: str, tmp_path: Path) -> None:
     picture = np.kron(scene(), np.ones((4, 4, 1), np.uint8))
-    data = write(tmp_path / f"a.{extension}", picture).read_bytes()
+    if extension == "deep.png":
+        picture = picture.astype(np.uint16) * 257
+        data = photos.encode_png(picture)
+    else:
+        data = write(tmp_path / f"a.{extension}", picture).read_bytes()
     cut = tmp_path / f"cut.{extension}"
     cut.write_bytes(data[: len(data) // 2])
     with pytest.raises(PhotoError, match="--salvage"):
         photos.load(cut)
     photo = photos.load(cut, salvage=True)
     assert photo.image.shape == picture.shape
+    assert photo.image.dtype == picture.dtype
     assert np.abs(photo.image[:64].astype(int) - picture[:64]).mean() < 6
     assert any("damaged" in note for note in photo.notes)
 
@@ -579,6 +598,14 @@ def test_the_megapixel_limit_is_checked(tmp_path: Path) -> None:
     source = write(tmp_path / "a.png", scene(200, 100))
     with pytest.raises(PhotoError, match=r"more than the limit of 0\.01"):
         photos.load(source, max_megapixels=0.01)
+
+
+def test_salvage_is_no_way_around_the_limit(tmp_path: Path) -> None:
+    header = png.chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    broken = png.chunk(b"iCCP", b"ICC\0\0")[:-1] + b"\0"
+    (tmp_path / "a.png").write_bytes(png.SIGNATURE + header + broken + png.chunk(b"IDAT", b""))
+    with pytest.raises(PhotoError, match="more than the limit of 250"):
+        photos.load(tmp_path / "a.png", salvage=True)
 
 
 @pytest.mark.filterwarnings("error")

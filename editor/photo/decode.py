@@ -7,23 +7,20 @@ before any pixel is decoded. Whatever they raise is turned into a PhotoError by 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from editor.base import PhotoError, UsageError
 from editor.photo import png
 from editor.photo.files import HEIC_HINT
-from editor.photo.model import Carried, Samples
+from editor.photo.model import Carried, Samples, SizeCheck
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
-SizeCheck = Callable[[int, int, int], None]
-"""Called with width, height and bytes per pixel before decoding; raises PhotoError when that is too much."""
 
 _RAW_TAGS = (50706, 50740)  # DNGVersion, DNGPrivateData
 _TIFF_KEPT = (
@@ -36,6 +33,8 @@ _TIFF_KEPT = (
     33432,
 )  # description, make, model, software, date, artist, copyright
 _TIFF_XMP, _TIFF_ICC = 700, 34675
+_TIFFFILE_CODECS = (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate's old number
+_FROM_OPENCV = {3: 4, 4: 5}  # channels -> COLOR_BGR2RGB, COLOR_BGRA2RGBA
 
 
 @dataclass(slots=True)
@@ -65,7 +64,7 @@ def _pick_frame(count: int, frame: int | None) -> tuple[int, list[str]]:
         raise PhotoError(
             f"the file has {count} frames (animated or multi-page); choose one with --frame N (0 to {count - 1})"
         )
-    return frame, [f"only frame {frame} of {count} is edited and saved"]
+    return frame, [f"Only frame {frame} of {count} is edited and saved."]
 
 
 def _split(im: PilImage) -> tuple[Samples, Samples | None, str]:
@@ -132,7 +131,7 @@ def _jpeg(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     _, notes = _pick_frame(1, frame)
     tables, sampling = im.quantization, JpegImagePlugin.get_sampling(im)
     if "mp" in im.info:
-        notes.append("the further pictures in the file (a depth or HDR gain map, say) are not kept")
+        notes.append("Further pictures in the file (a depth or HDR gain map, say) are not kept.")
     im.load()
     encoder: dict[str, Any] = {"progressive": bool(im.info.get("progressive"))}
     # Tables of other than 64 numbers or of 16-bit numbers cannot be written again.
@@ -167,7 +166,7 @@ def _png(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     im.seek(chosen)
     im.load()
     if deep:
-        notes.append("a frame of a 16-bit animation is edited at 8 bits")
+        notes.append("The frame of a 16-bit animation is edited and saved at 8 bits.")
     found = _finish(im, notes, **more)
     found.carried.exif = found.carried.exif or _old_png_exif(im)
     return found
@@ -226,7 +225,7 @@ def _avif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     im.load()
     at = data.find(b"pixi", 0, 1 << 16)
     if at > 0 and len(data) > at + 9 and data[at + 9] > 8:
-        notes.append(f"a {data[at + 9]}-bit AVIF is edited and saved at 8 bits")
+        notes.append(f"The {data[at + 9]}-bit AVIF is edited and saved at 8 bits.")
     return _finish(im, notes)
 
 
@@ -241,7 +240,7 @@ def _heif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     check(width, height, 12)
     bits = found[chosen].info.get("bit_depth", 8)
     if bits > 8:
-        notes.append(f"a {bits}-bit HEIC is edited and saved at 8 bits")
+        notes.append(f"The {bits}-bit HEIC is edited and saved at 8 bits.")
     # libheif has turned the picture upright, and to_pillow sets the EXIF orientation to match.
     return _finish(found[chosen].to_pillow(), notes)
 
@@ -267,7 +266,7 @@ def _tiff(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     if bits == {16} and tags.get(262) in (0, 1, 2):
         return _deep(_deep_tiff(data, chosen, tags), carried, notes)
     if max(bits) > 8:
-        notes.append(f"this kind of {max(bits)}-bit TIFF is edited and saved at 8 bits")
+        notes.append(f"The {max(bits)}-bit TIFF is of a kind that is edited and saved at 8 bits.")
     im.load()  # upright after this
     carried.encoder["upright"] = True
     samples, carried.alpha, carried.mode = _split(im)
@@ -299,23 +298,7 @@ def _tiff_carried(im: PilImage, tags: ImageFileDirectory_v2) -> Carried:
 
 def _deep_tiff(data: bytes, page: int, tags: ImageFileDirectory_v2) -> Samples:
     """The samples of a 16-bit grey or RGB page, with straight alpha or none."""
-    import cv2
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            found = file.pages[page].asarray()
-            if file.pages[page].axes.startswith("S"):
-                found = np.moveaxis(found, 0, -1)
-    except (ValueError, KeyError, ImportError, NotImplementedError):
-        # LZW and JPEG need a package that tifffile does not bring; OpenCV has them built in.
-        pages: Any
-        done, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if not done or page >= len(pages):
-            raise
-        found = pages[page]
-        if found.ndim == 3:
-            found = cv2.cvtColor(found, cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    found = _by_tifffile(data, page) if tags.get(259, 1) in _TIFFFILE_CODECS else _by_opencv(data, page)
     if found.dtype != np.uint16 or found.ndim not in (2, 3):
         raise PhotoError("the picture in it cannot be decoded")
     if tags.get(262) == 0:
@@ -329,3 +312,29 @@ def _deep_tiff(data: bytes, page: int, tags: ImageFileDirectory_v2) -> Samples:
             color = np.rint(found[..., :-1] * (np.float32(65535) / alpha)).clip(0, 65535)
             found = np.concatenate([color.astype(np.uint16), found[..., -1:]], axis=-1)
     return cast("Samples", np.ascontiguousarray(found))
+
+
+def _by_tifffile(data: bytes, page: int) -> NDArray[Any]:
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        found = file.pages[page].asarray()
+        planar = file.pages[page].axes.startswith("S")
+    return cast("NDArray[Any]", np.moveaxis(found, 0, -1) if planar else found)
+
+
+def _by_opencv(data: bytes, page: int) -> NDArray[Any]:
+    """For LZW and the like, which OpenCV has built in and tifffile has not. Raises OSError."""
+    import cv2
+
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        done, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+    if not done or page >= len(pages):
+        raise OSError("not decodable")
+    found = pages[page]
+    if found.ndim == 2:
+        return cast("NDArray[Any]", found)
+    return cast("NDArray[Any]", cv2.cvtColor(found, _FROM_OPENCV[found.shape[2]]))

@@ -14,6 +14,8 @@ from editor.base import Image
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK samples, as a file stores them."""
+SizeCheck = Callable[[int, int, int], None]
+"""Called with width, height and bytes per pixel before decoding; raises PhotoError when that is too much."""
 
 
 @dataclass(slots=True)

@@ -10,11 +10,13 @@ from typing import cast
 import numpy as np
 
 from editor.base import Image, PhotoError
-from editor.photo.model import Samples
+from editor.photo.model import Samples, SizeCheck
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
+_NEEDED = (b"IHDR", b"PLTE", b"tRNS")
+_KEPT = (*_COLOR, *_TEXT, b"iCCP", b"eXIf", b"pHYs")
 _XMP_KEY = b"XML:com.adobe.xmp\0"
 _EXIF_KEY = b"Raw profile type "
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -49,35 +51,36 @@ def carried_chunks(data: bytes) -> tuple[bytes, ...]:
 
 
 def decode_deep(data: bytes) -> Samples:
-    """The samples of a 16-bit PNG, (H, W), (H, W, 3) or (H, W, 4). Raises PhotoError."""
+    """The samples of a 16-bit PNG, (H, W), (H, W, 3) or (H, W, 4). Raises OSError."""
     import cv2
 
     # Only what makes the picture is handed on: libpng prints warnings about odd profiles on stderr.
     parts = [(kind, body) for kind, body in chunks(data) if kind in (b"IHDR", b"tRNS", b"IDAT", b"IEND")]
     if not parts or parts[-1][0] != b"IEND":
-        raise PhotoError("the file is damaged or cut off")
+        raise OSError("a chunk is damaged or missing")
     lean = SIGNATURE + b"".join(chunk(kind, body) for kind, body in parts)
     found = cv2.imdecode(np.frombuffer(lean, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
-        raise PhotoError("the picture in it cannot be decoded")
+        raise OSError("not decodable")
     if found.ndim == 2:
         return cast("Samples", found)
     order = cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     return cast("Samples", cv2.cvtColor(found, order))
 
 
-def repair(data: bytes) -> bytes:
+def repair(data: bytes, check: SizeCheck) -> bytes:
     """A whole PNG made from a damaged one: rows that cannot be read are black. Raises struct.error, zlib.error."""
     width, height, depth, color, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    check(width, height, 16)
     row = 1 + (width * depth * _CHANNELS.get(color, 4) + 7) // 8
     needed = row * height * (2 if interlaced else 1)
-    at, stream, head = len(SIGNATURE), b"", b""
+    at, stream, head = len(SIGNATURE), bytearray(), b""
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         body = data[at + 8 : at + 8 + size]
         if kind == b"IDAT":
             stream += body
-        elif kind in (b"IHDR", b"PLTE", b"tRNS"):
+        elif kind in _NEEDED or (kind in _KEPT and data[at : at + 12 + size] == chunk(kind, body)):
             head += chunk(kind, body)
         at += 12 + size
     raw = _inflate(stream, needed)
@@ -85,7 +88,7 @@ def repair(data: bytes) -> bytes:
     return SIGNATURE + head + chunk(b"IDAT", zlib.compress(raw, 1)) + chunk(b"IEND", b"")
 
 
-def _inflate(stream: bytes, limit: int) -> bytes:
+def _inflate(stream: bytes | bytearray, limit: int) -> bytes:
     """As much of a damaged zlib stream as can be had."""
     inflater, parts, done = zlib.decompressobj(), [], 0
     for at in range(0, len(stream), 4096):

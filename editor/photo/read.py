@@ -14,9 +14,9 @@ import numpy as np
 
 from editor.base import Image, Mask, PhotoError, ReeditError, UsageError
 from editor.photo import color, metadata, png
-from editor.photo.decode import Decoded, SizeCheck, decode
+from editor.photo.decode import Decoded, decode
 from editor.photo.files import SUPPORTED, PathLike, foreign, printable, read_bytes, sniff
-from editor.photo.model import Carried, Photo, Samples
+from editor.photo.model import Carried, Photo, Samples, SizeCheck
 
 # The JUMBF box of a C2PA manifest store, the same in every container (C2PA 2.1, 11.1.4).
 _C2PA = b"jumdc2pa"
@@ -39,17 +39,18 @@ def load(
         with _boundary(name):
             found = decode(data, kind, frame, check)
     except PhotoError as error:
-        if kind not in ("JPEG", "PNG") or not isinstance(error.__cause__, OSError):
+        # Only what a library failed on can be salvaged; our own refusals have no cause.
+        if kind not in ("JPEG", "PNG") or error.__cause__ is None:
             raise
         if not salvage:
             raise PhotoError(f"{error}; --salvage keeps what can be read") from error.__cause__
         with _boundary(name):
             # libjpeg fills what is missing with grey when it finds an end.
-            whole = data + b"\xff\xd9" if kind == "JPEG" else png.repair(data)
+            whole = data + b"\xff\xd9" if kind == "JPEG" else png.repair(data, check)
             found = decode(whole, kind, frame, check)
-        found.notes.append("the file is damaged; what could not be read is grey or black")
+        found.notes.append("The file is damaged; what could not be read is grey or black.")
     if _C2PA in data:
-        found.notes.append("its content credentials (C2PA) do not survive the edit")
+        found.notes.append("Its content credentials (C2PA) do not survive the edit.")
     with _boundary(name):
         image = _develop(found)
     digest = hashlib.sha256(data).hexdigest()
@@ -117,7 +118,7 @@ def _develop(found: Decoded) -> Image:
             way = color.conversion(carried.icc, carried.mode, samples.dtype)
         except color.ProfileError as error:
             carried.assumed = True
-            found.notes.append(f"its colour profile {error}, so its colours were taken as sRGB")
+            found.notes.append(f"Its colour profile {error}, so its colours were taken as sRGB.")
     if way is not None:
         carried.native, carried.to_native = samples, way.to_native
         return way.to_working(samples)
@@ -128,7 +129,7 @@ def _develop(found: Decoded) -> Image:
         carried.to_native = _green
         return cast("Image", np.repeat(samples[..., None], 3, axis=2))
     found.notes.append(
-        "a CMYK photo without a usable profile: its colours are a guess, and it is saved as RGB"
+        "The CMYK photo has no usable profile: its colours are a guess, and it is saved as RGB."
     )
     return _naive_cmyk(samples)
 

@@ -22,6 +22,8 @@ _MAX_EXIF, _MAX_XMP = 65533 - 6, 65533 - 29
 _MODES = {"JPEG": ("L", "RGB", "CMYK"), "PNG": ("L", "RGB"), "TIFF": ("L", "RGB", "CMYK")}
 _QUALITY = {"JPEG": 95, "WEBP": 92, "AVIF": 90, "HEIF": 90}
 _DEEP = ("PNG", "TIFF")
+# At the default preset 24 MP take 20 s and not 3, for a file 10 % smaller.
+_X265: dict[str, Any] = {"chroma": 444, "enc_params": {"preset": "ultrafast"}}
 
 
 @dataclass(slots=True)
@@ -94,9 +96,9 @@ def _outgoing(photo: Photo, image: Image, kind: str) -> Output:
     image = _with_depth(image, source.dtype)
     alpha = _alpha(photo, same_size)
     if source.dtype == np.uint16 and kind not in _DEEP:
-        _note(photo, f"16 bits became 8: {kind} is written with 8")
+        _note(photo, f"16 bits became 8, as {kind} is written with 8.")
     if alpha is not None and kind == "JPEG":
-        _note(photo, "transparent parts are white now: JPEG has no transparency")
+        _note(photo, "Transparent parts became white, as JPEG has no transparency.")
         image, alpha = _on_white(image, alpha), None
     made = _native(photo, image, kind, same_size)
     made.alpha = alpha
@@ -124,7 +126,7 @@ def _alpha(photo: Photo, same_size: bool) -> Samples | None:
     if alpha is None or same_size:
         return alpha
     if alpha.min() < np.iinfo(alpha.dtype).max:
-        _note(photo, "transparency is not kept when the size changes")
+        _note(photo, "Transparency is not kept when the size changes.")
     return None
 
 
@@ -151,9 +153,9 @@ def _native(photo: Photo, image: Image, kind: str, same_size: bool) -> Output:
         fits = False
     if carried.to_native is None or not fits:
         if mode == "CMYK":
-            _note(photo, "the CMYK photo is saved as sRGB")
+            _note(photo, "The CMYK photo is saved as sRGB.")
         elif mode == "RGB":
-            _note(photo, "its colour profile cannot be written back, so it is saved as sRGB")
+            _note(photo, "Its colour profile works in one direction only, so it is saved as sRGB.")
         return Output(image, "RGB", None)
     if not same_size:
         return Output(carried.to_native(image), mode, carried.icc)
@@ -196,16 +198,16 @@ def _describe(
     if carried.exif:
         made.exif = metadata.true_exif(carried.exif, made.size)
         if made.exif is None:
-            _note(photo, "its EXIF data were damaged and are not kept")
+            _note(photo, "Its EXIF data were damaged and are not kept.")
     if kind == "JPEG" and made.exif and len(made.exif) > _MAX_EXIF:
         made.exif = None
-        _note(photo, "its EXIF data do not fit into a JPEG (64 KB) and are not kept")
+        _note(photo, "Its EXIF data do not fit into a JPEG (64 KB) and are not kept.")
     xmp = metadata.merge_xmp(carried.xmp, source_type, software, run_id)
     if xmp is None:
-        _note(photo, "its XMP data were damaged and are replaced")
+        _note(photo, "Its XMP data were damaged and are replaced.")
     elif kind == "JPEG" and len(xmp) > _MAX_XMP:
         xmp = None
-        _note(photo, "its XMP data do not fit into a JPEG (64 KB) and are replaced")
+        _note(photo, "Its XMP data do not fit into a JPEG (64 KB) and are replaced.")
     made.xmp = xmp or metadata.merge_xmp(None, source_type, software, run_id)
 
 
@@ -279,7 +281,7 @@ def _webp(photo: Photo, made: Output, quality: int | None) -> bytes:
     lossless = photo.carried.encoder.get("lossless", photo.format == "PNG") and quality is None
     if lossless:
         return _pillow(made, "WEBP", lossless=True, quality=30, method=1, exact=True)
-    return _pillow(made, "WEBP", quality=quality or _QUALITY["WEBP"], method=3)
+    return _pillow(made, "WEBP", quality=quality or _QUALITY["WEBP"], method=2)
 
 
 def _avif(_photo: Photo, made: Output, quality: int | None) -> bytes:
@@ -287,7 +289,7 @@ def _avif(_photo: Photo, made: Output, quality: int | None) -> bytes:
 
 
 def _heif(_photo: Photo, made: Output, quality: int | None) -> bytes:
-    return _pillow(made, "HEIF", quality=quality or _QUALITY["HEIF"], chroma=444)
+    return _pillow(made, "HEIF", quality=quality or _QUALITY["HEIF"], **_X265)
 
 
 _ENCODERS = {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff, "WEBP": _webp, "AVIF": _avif, "HEIF": _heif}
