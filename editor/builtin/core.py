@@ -35,6 +35,11 @@ class Region:
     invert: bool = False
     text: str = ""
 
+    def __str__(self) -> str:
+        """What people call it."""
+        name = self.text or self.noun or self.name or "whole"
+        return f"everything except {name}" if self.invert else name
+
 
 WHOLE = Region()
 
@@ -51,8 +56,11 @@ class Op:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, for the trace."""
-        region = self.region.text or self.region.noun or self.region.name or "whole"
-        return {"operation": self.name, "amount": round(self.amount, 4), "region": region, **self.params}
+        region = str(self.region)
+        params = {
+            key: str(value) if isinstance(value, Region) else value for key, value in self.params.items()
+        }
+        return {"operation": self.name, "amount": round(self.amount, 4), "region": region, **params}
 
 
 @dataclass(slots=True)

@@ -1,0 +1,401 @@
+"""From a clause to operations: one function per family of sentences, tried in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from editor.base import CannotDo, NotUnderstood
+from editor.builtin.catalog import OPERATIONS
+from editor.builtin.core import WHOLE, Op, Region
+from editor.builtin.grammar.amounts import Much, checked, resolve
+from editor.builtin.grammar.clause import Clause, cannot, unknown_words
+from editor.builtin.grammar.geometry import geometry
+from editor.builtin.grammar.plants import plant
+from editor.builtin.grammar.words import Token
+from editor.builtin.grammar.writing import writing
+
+Frame = Callable[[Clause], list[Op] | None]
+
+_COLOR_WORDS = {"color", "colors", "颜色", "色彩"}
+_ZONES = {"shadows", "highlights", "blacks", "whites"}
+_INVERSE = {"grain": "denoise", "denoise": "grain", "sharpen": "blur", "blur": "sharpen", "fog": "dehaze"}
+_AXIS = {
+    "blue": ("temperature", -1), "cyan": ("temperature", -1), "teal": ("temperature", -1),
+    "navy": ("temperature", -1),
+    "yellow": ("temperature", 1), "orange": ("temperature", 1), "gold": ("temperature", 1), "green": ("tint", -1),
+    "lime": ("tint", -1), "magenta": ("tint", 1), "pink": ("tint", 1), "purple": ("tint", 1), "violet": ("tint", 1),
+    "red": ("temperature", 1),
+}  # fmt: skip
+"""Which axis of the white balance moves a picture towards a colour."""
+_TINGE = (0.2, 0.35, 0.6, 1.0)
+"""Strength of a recolouring that only leans towards a colour: slightly, plain, strongly, completely."""
+
+
+def interpret(clause: Clause) -> list[Op]:
+    """The operations of one clause, every word accounted for. Raises NotUnderstood or CannotDo."""
+    if all(t.kind in ("stop", "det", "sep") for t in clause.tokens):
+        raise NotUnderstood("There is nothing to do in this instruction.")
+    _refuse_early(clause)
+    for frame in FRAMES:
+        ops = frame(clause)
+        if ops is not None:
+            clause.finish()
+            return ops
+    raise _no_operation(clause)
+
+
+def _refuse_early(clause: Clause) -> None:
+    """Negations, wishes without a measure, and what only a generating editor can do."""
+    quoted = clause.has("quote")
+    if not quoted and (beyond := clause.at("cannot")):
+        raise cannot(clause.tokens[beyond[0]].value)
+    if negations := clause.at("not"):
+        raise NotUnderstood(
+            f"A step must say what to do; “{clause.tokens[negations[0]].text}” says what not to do."
+        )
+    if vague := clause.at("abstract"):
+        raise unknown_words([clause.tokens[i].text for i in vague])
+
+
+def _no_operation(clause: Clause) -> Exception:
+    things = clause.at("region", "word", "color", "place")
+    unknown = [clause.tokens[i].text for i in clause.at("word")]
+    if clause.has("add") and clause.has("word", "region"):
+        return cannot("add")
+    if clause.has("swap") and things:
+        return cannot("replace")
+    if unknown and clause.tokens[0].text in ("put", "give", "place"):
+        return cannot("add")
+    if unknown:
+        return unknown_words(unknown)
+    return NotUnderstood(f"No operation is named in “{clause.slice(0, len(clause.tokens) - 1)[:80]}”.")
+
+
+# colours ------------------------------------------------------------------------------------------------------
+
+
+def color_pop(clause: Clause) -> list[Op] | None:
+    """Keep one region in colour: "keep only the red bowl in colour", "除红色的碗以外变成黑白"."""
+    pops = [i for i in clause.at("action") if clause.tokens[i].value == "color_pop"]
+    grey = [i for i in clause.at("action") if clause.tokens[i].value in ("black_and_white", "-saturation")]
+    fully = any(clause.tokens[i].value == "black_and_white" for i in grey) or any(
+        clause.tokens[i].value == 3 for i in clause.at("degree")
+    )
+    kept = (
+        clause.has("only") and (clause.has("keep", "verb", "incolor")) and not clause.has("quality", "look")
+    )
+    if pops:
+        clause.head(pops)
+    elif grey and fully and (clause.has("except") or clause.has("wai")):
+        clause.head(grey)
+    elif kept and not grey and not _other_heads(clause):
+        clause.head(clause.at("only", "keep"))
+    else:
+        return None
+    clause.take("keep", "only", "incolor", "unchanged", "add", "recolor")
+    clause.used.update(i for i in clause.at("prop") if clause.tokens[i].text in _COLOR_WORDS)
+    much = clause.much()
+    region = clause.region()
+    if region is None and not clause.masked:
+        raise NotUnderstood("It is not said which part keeps its colour.")
+    region = region or WHOLE
+    plain = Region(region.kind, region.name, region.noun, region.rect, False, region.text)
+    return [Op("color_pop", resolve("color_pop", 1, much)[1], plain)]
+
+
+def _other_heads(clause: Clause) -> bool:
+    """Whether the clause names an operation besides colours; "dark" in "dark blue" is none."""
+    shades = {first for first, last, _ in clause.color_groups() if first != last}
+    places = set(clause.at("prop", "quality", "action", "look")) - shades
+    return any(clause.tokens[i].text not in _COLOR_WORDS for i in places)
+
+
+def split_tone(clause: Clause) -> list[Op] | None:
+    """Colours for the shadows and the highlights."""
+    zones = [i for i in clause.at("prop") if clause.tokens[i].value in ("shadows", "highlights")]
+    heads = [i for i in clause.at("look") if clause.tokens[i].value == "split_tone"]
+    tones = [(a, b, c) for a, b, c in clause.color_groups()]
+    tones += [(i, i, clause.tokens[i].value) for i in clause.at("colorish")]
+    if not heads and not (zones and tones and len(zones) == len(tones)):
+        return None
+    params: dict[str, Any] = {}
+    for zone, (first, last, tone) in zip(zones, sorted(tones), strict=False):
+        params[clause.tokens[zone].value] = tone
+        clause.head([zone, *range(first, last + 1)])
+    clause.head(heads)
+    clause.take("tintword", "recolor", "add", "verb")
+    much = clause.much()
+    if clause.has("prop") or (not heads and clause.has("region", "word")):
+        return None
+    return [Op("split_tone", resolve("split_tone", 1, much)[1], clause.region() or WHOLE, params)]
+
+
+def recolor(clause: Clause) -> list[Op] | None:
+    """Another colour for a region, or a lean towards one ("bluer", "a pink tint")."""
+    leaning = clause.at("colorish")
+    groups = clause.color_groups()
+    if leaning and not _other_heads(clause):
+        clause.head(leaning[-1:])
+        return _lean(clause, clause.tokens[leaning[-1]].value)
+    if not groups or (_other_heads(clause) and not clause.has("tintword")):
+        return None
+    first, last, color = groups[-1]
+    if not _is_target(clause, first, last):
+        return None
+    words = [i for i in clause.at("prop") if clause.tokens[i].text in _COLOR_WORDS]
+    tinted = clause.has("tintword")
+    directed = clause.has("up", "down", "too", "enough")
+    clause.head(range(first, last + 1))
+    clause.used.update(words)
+    if directed or tinted:
+        clause.take("tintword", "recolor", "add")
+        return _lean(clause, color, tint=tinted)
+    swaps = clause.at("swap")
+    words = words or clause.at("recolor")
+    clause.take("recolor", "swap", "add", "tintword")
+    replaced = any(clause.tokens[i].text.isascii() for i in swaps) and not words
+    much = clause.much()
+    region = clause.region()
+    if replaced and (region is None or region.kind != "color" or region.noun):
+        raise cannot("replace")
+    if region is None and not clause.masked and not clause.has("photo", "pron"):
+        raise NotUnderstood(f"It is not said what becomes {color}.")
+    return [Op("recolor", resolve("recolor", 1, much)[1], region or WHOLE, {"color": color})]
+
+
+def _is_target(clause: Clause, first: int, last: int) -> bool:
+    """Whether this colour is what something becomes, not part of a noun phrase."""
+    before, after = clause.before(first), clause.after(last)
+    if after and after.kind in ("word", "region", "place") and not (before and before.kind in ("to",)):
+        return bool(clause.has("add")) and after.kind == "region"
+    if after and after.kind == "stop" and after.text == "的" and clause.after(last + 1) is not None:
+        return False
+    verbs = clause.at("verb", "recolor", "to", "swap", "tintword", "ba", "add", "up", "down", "too")
+    if clause.has("only", "keep", "except", "remove", "crop"):
+        return False
+    return bool(verbs) or first == 0 or bool(before and before.kind in ("stop", "region", "word"))
+
+
+def _lean(clause: Clause, color: str, tint: bool = False) -> list[Op]:
+    sign, directed = clause.direction()
+    clause.take("tintword", "recolor")
+    clause.used.update(i for i in clause.at("prop") if clause.tokens[i].text in _COLOR_WORDS)
+    much = clause.much(directed)
+    region = clause.region() or WHOLE
+    axis = _AXIS.get(color)
+    on_axis = region.kind == "whole" and axis is not None and color != "red"
+    if sign < 0 or (on_axis and not (tint and axis and axis[0] != "tint")):
+        if axis is None:
+            raise NotUnderstood(f"Less {color} is not an operation; say what it should become.")
+        name, value = resolve(axis[0], axis[1] * sign, Much(much.level, much.number))
+        return [Op(name, value, region)]
+    if much.number:
+        return [Op("recolor", resolve("recolor", 1, much)[1], region, {"color": color})]
+    return [Op("recolor", _TINGE[1 if much.level is None else much.level], region, {"color": color})]
+
+
+# tone, film, light, detail ------------------------------------------------------------------------------------
+
+
+def general(clause: Clause) -> list[Op] | None:
+    """Properties, qualities, actions and looks: "increase the contrast", "darker", "blur the sky", "a vignette"."""
+    _depth(clause)
+    _gentle_looks(clause)
+    places = clause.at("prop", "quality", "action", "look")
+    _zone_verbs(clause, places)
+    if not places or (clause.has("swap") and clause.has("word", "region", "place")):
+        return None
+    heads = _combine(clause, places)
+    clause.head(places)
+    clause.take("tintword", "strength", "opacity", "recolor")
+    clause.take("swap")
+    less = [i for i in clause.at("down") if clause.tokens[i].text == "less"]
+    soften = bool(less) and all(kind == "action" for _, _, kind, _ in heads)
+    if soften:  # "darken it less" asks for a smaller step, not for the opposite
+        clause.used.update(less)
+    removing = clause.has("remove")
+    sign, directed = clause.direction()
+    amounts = _amounts(
+        clause, [at for at, _, _, _ in heads], directed or any(kind != "prop" for _, _, kind, _ in heads)
+    )
+    names = [_name(meaning) for _, meaning, _, _ in heads]
+    if "hue" in names:
+        clause.take("rotate")
+    tone = _gradient_color(clause) if "gradient_sky" in names else {}
+    region = clause.region()
+    ops = []
+    for (at, meaning, kind, own), much in zip(heads, amounts, strict=True):
+        if kind == "prop" and not directed and much.number is None and much.level is None:
+            raise NotUnderstood(
+                f"It is not said whether to increase or to reduce “{clause.tokens[at].text}”."
+            )
+        if removing and kind == "prop" and meaning.strip("-<") in _ZONES:
+            raise NotUnderstood(f"“{clause.tokens[at].text}” can be raised or lowered, not removed.")
+        level = 0 if soften and much.level is None else much.level
+        op = _one(clause, meaning, sign * own, Much(level, much.number, much.to, much.directed), region)
+        ops.append(replace(op, params=tone) if op.name == "gradient_sky" else op)
+    return ops
+
+
+def _gradient_color(clause: Clause) -> dict[str, Any]:
+    groups = clause.color_groups()
+    if not groups:
+        return {}
+    first, last, color = groups[-1]
+    clause.used.update(range(first, last + 1))
+    return {"color": color}
+
+
+def _depth(clause: Clause) -> None:
+    """ "blur with depth" is the depth blur."""
+    blurs = [
+        i for i in clause.at("action", "quality", "look") if str(clause.tokens[i].value).startswith("blur")
+    ]
+    if blurs and (depth := clause.at("depth")):
+        clause.used.update(depth)
+        _replace(clause, blurs[0], "action", "depth_blur")
+        clause.take("by")
+
+
+def _gentle_looks(clause: Clause) -> None:
+    """ "light snow", "a soft vignette": little of it."""
+    for i in clause.at("look"):
+        before = clause.before(i)
+        if before and before.text in ("light", "soft"):
+            _replace(clause, i - 1, "degree", 0)
+
+
+def _zone_verbs(clause: Clause, places: list[int]) -> None:
+    """ "recover the highlights" lowers them, "recover the shadows" lifts them, "crush the blacks" lowers them."""
+    zones = {clause.tokens[i].value for i in places if clause.tokens[i].kind == "prop"}
+    if (verbs := clause.at("fadeword")) and zones & _ZONES:
+        for i in verbs:
+            _replace(clause, i, "down" if zones & {"highlights", "whites"} else "up", "")
+    if (verbs := clause.at("crush")) and zones:
+        for i in verbs:
+            _replace(clause, i, "down" if zones & _ZONES else "up", "")
+
+
+def _replace(clause: Clause, place: int, kind: str, value: Any) -> None:
+    old = clause.tokens[place]
+    clause.tokens[place] = Token(kind, value, old.text, old.start, old.end, old.cjk)
+
+
+Head = tuple[int, Any, str, int]
+
+
+def _combine(clause: Clause, places: list[int]) -> list[Head]:
+    """The operations meant by several words together: (place, meaning, kind, sign from another word)."""
+    tokens = clause.tokens
+    zones = [i for i in places if tokens[i].kind == "prop" and tokens[i].value in _ZONES]
+    tones = [
+        i for i in places if tokens[i].kind != "prop" and str(tokens[i].value).strip("-") == "brightness"
+    ]
+    if zones and tones and len(places) == len(zones) + len(tones):
+        sign = -1 if tokens[tones[0]].value.startswith("-") else 1
+        return [(i, tokens[i].value, "action", sign) for i in zones]
+    others = [i for i in places if tokens[i].text not in _COLOR_WORDS]
+    if others and len(others) < len(places):  # "the colours" of "make the colours warmer"
+        if all(str(tokens[i].value).strip("-") == "brightness" for i in others):
+            sign = -1 if str(tokens[others[0]].value).startswith("-") else 1
+            return [(others[0], "vibrance", "quality", sign)]
+        places = others
+    heads: list[Head] = []
+    for i in places:
+        meaning = tokens[i].value
+        if not any(meaning == other for _, other, _, _ in heads):
+            heads.append((i, meaning, tokens[i].kind, 1))
+    names = [_name(meaning) for _, meaning, _, _ in heads]
+    if "white_balance" in names and len(names) > 1:
+        heads = [head for head, name in zip(heads, names, strict=True) if name != "white_balance"]
+    if "sepia" in names:  # "a warm sepia tone"
+        heads = [h for h in heads if _name(h[1]) != "temperature"]
+    if {"blur", "depth_blur"} <= set(names):
+        heads = [h for h in heads if _name(h[1]) != "blur"]
+    return heads
+
+
+def _name(meaning: Any) -> str:
+    return (meaning[0] if isinstance(meaning, tuple) else str(meaning)).strip("-<")
+
+
+def _amounts(clause: Clause, heads: list[int], directed: bool) -> list[Much]:
+    """One amount per head: a degree goes to the next head, a number to the one before, else to the other side."""
+    if len(heads) == 1:
+        return [clause.much(directed)]
+    shares: list[set[int]] = [set() for _ in heads]
+    for i in clause.at("degree", "num"):
+        later = [n for n, at in enumerate(heads) if at > i]
+        earlier = [n for n, at in enumerate(heads) if at < i]
+        number = clause.tokens[i].kind == "num"
+        shares[
+            (earlier or later)[-1 if earlier else 0] if number else (later[0] if later else earlier[-1])
+        ].add(i)
+    taken = clause.at("degree", "num")
+    amounts = []
+    for mine in shares:
+        part = Clause(clause.tokens, clause.text, clause.masked, used=set(range(len(clause.tokens))) - mine)
+        amounts.append(part.much(directed))
+    clause.used.update(taken)
+    return amounts
+
+
+def _one(clause: Clause, meaning: Any, sign: int, much: Much, region: Region | None) -> Op:
+    """An operation of the catalog from a meaning such as "contrast", "-dehaze", "blur<" or ("stylize", "oil")."""
+    name = _name(meaning)
+    params: dict[str, Any] = {}
+    if isinstance(meaning, tuple):
+        params = {"color": True} if name == "pencil" else {"style": meaning[1]}
+    elif str(meaning).startswith("-"):
+        sign = -sign
+    row = OPERATIONS[name]
+    if sign < 0 and row.limits[0] >= 0 and row.unit != "exponent":
+        if name not in _INVERSE:
+            raise CannotDo(f"The built-in editor cannot take {name.replace('_', ' ')} out of a photo.")
+        name, sign = _INVERSE[name], 1
+    bias = -1 if str(meaning).endswith("<") else 0
+    name, value = resolve(name, sign, much, bias)
+    where = region or (WHOLE if clause.masked and name != "inpaint" else OPERATIONS[name].region)
+    if name == "inpaint":
+        where = _hole(clause, region)
+    return Op(name, value, where, params)
+
+
+def retouch(clause: Clause) -> list[Op] | None:
+    """Removing what the mask covers."""
+    if not clause.has("remove"):
+        return None
+    clause.head(clause.at("remove"))
+    named = clause.region()
+    if clause.has("add", "swap"):
+        raise cannot("replace")
+    return [Op("inpaint", 1.0, _hole(clause, named))]
+
+
+def _hole(clause: Clause, named: Region | None) -> Region:
+    if not clause.masked:
+        thing = f" “{named.text}”" if named else ""
+        raise CannotDo(
+            f"To remove{thing or ' something'}, show where it is: --mask MASK.png or --region X,Y,W,H."
+        )
+    return Region("mask", noun=named.text if named else "", text=named.text if named else "")
+
+
+def warm_only(clause: Clause) -> list[Op] | None:
+    """ "+0.7 EV", "one stop brighter" without a noun: an exposure given by its unit alone."""
+    numbers = clause.at("num")
+    if len(numbers) != 1 or getattr(clause.tokens[numbers[0]].value, "unit", "") != "EV":
+        return None
+    sign, directed = clause.direction()
+    clause.head(numbers)
+    much = Much(number=clause.tokens[numbers[0]].value, directed=directed)
+    clause.take("crush")
+    value = checked(OPERATIONS["exposure"], resolve("exposure", sign, much)[1])
+    return [Op("exposure", value, clause.region() or WHOLE)]
+
+
+FRAMES: tuple[Frame, ...] = (
+    writing, geometry, color_pop, split_tone, plant, recolor, general, warm_only, retouch,
+)  # fmt: skip

@@ -1,0 +1,378 @@
+"""An instruction to clauses: where it divides, and what a clause borrows from its neighbours.
+
+"Increase the contrast and saturation of the sky" has two clauses; the second borrows the verb, the first the
+region. "But keep the sky unchanged" is no step: it takes the sky out of the steps that mean the whole photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from editor.base import CannotDo, EditError, NotUnderstood
+from editor.builtin.catalog import OPERATIONS
+from editor.builtin.core import Op, Region
+from editor.builtin.grammar.clause import SOFT, Clause
+from editor.builtin.grammar.frames import interpret
+from editor.builtin.grammar.words import Source, Token
+
+MAX_CLAUSES = 24
+_ACTING = {"verb", "action", "up", "down", "add", "remove", "recolor", "crop", "rotate", "straighten", "flip",
+           "resize", "write", "swap", "crush", "fadeword", "watermark"}  # fmt: skip
+_ADJECTIVES = {"quality", "colorish", "color", "pale", "dry", "brownish", "healthy", "shade"}
+_HEADS = _ADJECTIVES | _ACTING | {"prop", "look", "symptom", "border", "square", "quote"}
+_NAMING = {"region", "place", "word", "color"}
+_CHAIN = {"变", "变得", "变成", "变为", "调", "调成", "改成"}
+
+
+@dataclass(slots=True)
+class Part:
+    """A stretch of tokens between two separators. joined: how it hangs on the part before it."""
+
+    tokens: list[Token]
+    joined: str = "strong"
+    mark: str = ""
+
+
+@dataclass(slots=True)
+class Step:
+    """A clause that was read, or the error that tells why it was not."""
+
+    tokens: list[Token]
+    ops: list[Op] = field(default_factory=list)
+    clause: Clause | None = None
+    error: EditError | None = None
+    rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A part to leave as it is (None: whatever was not mentioned), and the words that say so."""
+
+    region: Region | None
+    text: str
+    colored: bool = False
+
+
+def parts(source: Source) -> list[Part]:
+    """The instruction at its separators, and at the joints that have none. Raises NotUnderstood for too many."""
+    found = [Part([])]
+    for token in source.tokens:
+        if token.kind == "sep":
+            found.append(Part([], token.value, token.text))
+            continue
+        joint = _joint(found[-1].tokens, token)
+        if joint:
+            found.append(Part([], joint))
+        found[-1].tokens.append(token)
+    merged: list[Part] = []
+    for part in found:
+        if part.tokens and any(t.kind not in ("stop", "det") for t in part.tokens):
+            merged.append(part)
+    if len(merged) > MAX_CLAUSES:
+        raise NotUnderstood(f"More than {MAX_CLAUSES} steps in one instruction; give fewer at a time.")
+    _give_strength(found, merged)
+    return merged
+
+
+def _give_strength(found: list[Part], merged: list[Part]) -> None:
+    """ ", then" is as strong as "then": an empty part between two separators hands its strength on."""
+    strong = ""
+    for part in found:
+        if any(part is kept for kept in merged):
+            part.joined, strong = strong or part.joined, ""
+        elif part.joined == "strong":
+            strong = "strong"
+
+
+def _joint(before: list[Token], token: Token) -> str:
+    """Whether a new part begins at this token without a separator before it."""
+    content = [t for t in before if t.kind not in SOFT]
+    if not content:
+        return ""
+    last = before[-1]
+    if (
+        token.kind == "keep"
+        and last.kind not in ("only", "up", "down")
+        and not any(t.kind in ("only", "vein") for t in before)
+    ):
+        return "keep" if any(t.kind in _HEADS for t in content) else ""
+    if not token.cjk:
+        return ""
+    directed = any(t.kind in ("up", "down", "action", "add", "remove") for t in content)
+    if last.text == "再" and token.kind in _ACTING - {"up", "down"} | {"symptom"}:
+        return "strong"
+    if token.text in _CHAIN and last.kind in ("quality", "colorish"):
+        return "chain"
+    if (
+        token.kind in ("up", "down", "action", "add", "remove")
+        and directed
+        and last.kind in ("prop", "look", "action")
+    ):
+        return "chain"
+    return ""
+
+
+class Reader:
+    """Reads the parts of one instruction in order."""
+
+    def __init__(self, source: Source, masked: bool) -> None:
+        self.source, self.masked = source, masked
+        self.parts = parts(source)
+        self.steps: list[Step] = []
+        self.kept: list[Kept] = []
+
+    def run(self) -> Reader:
+        """Read every part; errors stay with their step."""
+        for number, part in enumerate(self.parts):
+            if self._keeps(part):
+                continue
+            rest = any(t.kind == "rest" for t in part.tokens)
+            tokens = [t for t in part.tokens if t.kind != "rest"] if rest else part.tokens
+            if number and self._adds_amount(tokens, part):
+                continue
+            step = self._best(tokens, part, self.steps[-1] if self.steps else None)
+            step.rest = rest
+            if number:
+                self._share_tail(step, part)
+            self.steps.append(step)
+        return self
+
+    def ops(self) -> tuple[Op, ...]:
+        """All operations. Raises the first error."""
+        for step in self.steps:
+            if step.error:
+                raise step.error
+        if not self.steps:
+            raise NotUnderstood("There is nothing to do in this instruction.")
+        ops = [op for step in self.steps for op in self._placed(step)]
+        ops = _merged(ops)
+        _check_contradictions(ops)
+        return tuple(ops)
+
+    def texts(self) -> list[str]:
+        """Each step's words, standing alone."""
+        return [self._step_text(step) for step in self.steps]
+
+    # one part -----------------------------------------------------------------------------------------------
+    def _best(self, tokens: list[Token], part: Part, last: Step | None) -> Step:
+        """The first reading that succeeds; what a part borrows comes before what it says alone."""
+        first: Step | None = None
+        for candidate in self._candidates(tokens, part, last):
+            step = self._try(candidate)
+            if step.error is None:
+                return step
+            first = first if first and candidate is not tokens else step
+        return first or self._try(tokens)
+
+    def _adds_amount(self, tokens: list[Token], part: Part) -> bool:
+        """Whether the part only says how much ("..., subtle"); the step before then says so too."""
+        bare = all(t.kind in SOFT | {"degree", "num"} for t in tokens)
+        if not bare or part.joined != "weak" or not self.steps or self.steps[-1].error:
+            return False
+        fuller = self._try([*self.steps[-1].tokens, *tokens])
+        if fuller.error is None:
+            self.steps[-1] = fuller
+        return fuller.error is None
+
+    def _candidates(self, tokens: list[Token], part: Part, last: Step | None) -> Iterator[list[Token]]:
+        if last is not None and last.clause is not None and part.joined in ("weak", "chain"):
+            yield from _borrowed(tokens, part, last.clause)
+        yield tokens
+
+    def _try(self, tokens: list[Token]) -> Step:
+        clause = Clause(list(tokens), self.source.text, self.masked)
+        try:
+            ops = interpret(clause)
+        except (NotUnderstood, CannotDo) as error:
+            return Step(tokens, error=error)
+        text = self._text(tokens)
+        return Step(tokens, [replace(op, text=text) for op in ops], clause)
+
+    def _share_tail(self, step: Step, part: Part) -> None:
+        """ "brighten and sharpen the sky", "the sky and the water darker": earlier parts borrow from this one."""
+        if part.joined != "weak" or step.clause is None:
+            return
+        for earlier in reversed(self.steps[-3:]):
+            if not self._borrow_back(earlier, step, step.clause, part):
+                return
+
+    def _borrow_back(self, earlier: Step, step: Step, clause: Clause, part: Part) -> bool:
+        kinds = {t.kind for t in earlier.tokens}
+        if earlier.error is not None:
+            if clause.region_at and kinds & _NAMING and not kinds & (_HEADS - _NAMING - {"verb"}):
+                tail = clause.tokens[clause.region_at[1] + 1 :]
+            else:
+                tail = clause.tokens[min(clause.heads, default=-1) + 1 :]
+        elif earlier.clause is None or part.mark in (",", "、") or not _open_ended(earlier.clause):
+            return False
+        else:
+            tail = clause.tokens[min(clause.heads, default=-1) + 1 :]
+            bare = all(t.kind in ("action", "crush", "degree") for t in earlier.tokens)
+            borrowed = len(step.tokens) > len(part.tokens)
+            if not (bare or borrowed) or not any(t.kind in ("region", "place", "word", "num") for t in tail):
+                return False
+        better = self._try([*earlier.tokens, *tail])
+        if better.error is None:
+            earlier.tokens, earlier.ops, earlier.clause, earlier.error = (
+                better.tokens,
+                better.ops,
+                better.clause,
+                None,
+            )
+        return better.error is None
+
+    # what stays as it is --------------------------------------------------------------------------------------
+    def _keeps(self, part: Part) -> bool:
+        """Whether the part says what to keep; remembers it."""
+        kinds = {t.kind for t in part.tokens}
+        verbs = kinds & (_ACTING - {"verb", "recolor"})
+        if "keep" not in kinds or "only" in kinds or verbs:
+            return False
+        text = self._text(part.tokens)
+        clause = Clause([replace(t, kind="det") if t.kind in ("keep", "unchanged") else t for t in part.tokens],
+                        self.source.text, self.masked)  # fmt: skip
+        if kinds & {"vein", "rest"} or (kinds & {"prop"} and not kinds & _NAMING):
+            self.kept.append(Kept(None, text))
+            return True
+        clause.take("incolor", "only", "recolor")
+        try:
+            region = clause.region()
+            clause.finish()
+        except NotUnderstood as error:
+            self.steps.append(Step(part.tokens, error=error))
+            return True
+        self.kept.append(Kept(region, text, bool(kinds & {"incolor", "recolor"})))
+        return True
+
+    def _placed(self, step: Step) -> list[Op]:
+        """The step's operations, with what is to be kept taken out of them."""
+        regions = [k.region for k in self.kept if k.region is not None]
+        if not regions:
+            if step.rest:
+                raise NotUnderstood("“The rest” of what? Say which part to keep.")
+            return step.ops
+        if len(regions) > 1:
+            raise NotUnderstood("Only one part can be kept as it is; give the others in a step of their own.")
+        placed = []
+        for op in step.ops:
+            if op.region == regions[0] or _same(op.region, regions[0]):
+                raise NotUnderstood(f"“{regions[0].text}” is to be changed and to be kept.")
+            if OPERATIONS[op.name].kind in ("geometry", "text"):
+                raise NotUnderstood(f"{op.name} changes the whole photo; nothing can be kept from it.")
+            if op.region.kind != "whole":
+                placed.append(op)
+            elif op.name == "black_and_white" and step.rest:
+                placed.append(replace(op, name="color_pop", amount=1.0, region=regions[0]))
+            else:
+                placed.append(replace(op, region=replace(regions[0], invert=not regions[0].invert)))
+        return placed
+
+    # words ----------------------------------------------------------------------------------------------------
+    def _step_text(self, step: Step) -> str:
+        own = self._text(step.tokens)
+        kept = [
+            k
+            for k in self.kept
+            if k.region is None or step.error or any(op.region.kind == "whole" for op in step.ops)
+        ]
+        if step.rest:
+            start = min(t.start for t in step.tokens)
+            own = next((self.source.text[t[0].start : t[-1].end] for t in (p.tokens for p in self.parts)
+                        if t[0].start <= start <= t[-1].end), own)  # fmt: skip
+        return ", ".join([own, *(k.text for k in kept)])
+
+    def _text(self, tokens: list[Token]) -> str:
+        """The user's words of these tokens: stretches of the source, joined."""
+        pieces: list[list[Token]] = []
+        for token in tokens:
+            if (
+                pieces
+                and token.start - pieces[-1][-1].end >= 0
+                and not _separated(self.source, pieces[-1][-1], token)
+            ):
+                pieces[-1].append(token)
+            else:
+                pieces.append([token])
+        text = ""
+        for piece in pieces:
+            gap = "" if not text or (piece[0].cjk and text[-1] > "\u3000") else " "
+            text += gap + self.source.text[piece[0].start : piece[-1].end]
+        return text.strip()
+
+
+def _separated(source: Source, left: Token, right: Token) -> bool:
+    """Whether other tokens lie between two tokens of the source."""
+    return any(left.end <= t.start and t.end <= right.start for t in source.tokens)
+
+
+def _open_ended(clause: Clause) -> bool:
+    """Whether a clause ends with its operation: no region, amount or object follows."""
+    return clause.region_at is None and bool(clause.tokens) and len(clause.tokens) - 1 in clause.heads
+
+
+def _borrowed(tokens: list[Token], part: Part, last: Clause) -> Iterator[list[Token]]:
+    """The part with what the clause before it can lend: verb, region, or verb and operation."""
+    kinds = {t.kind for t in tokens}
+    head = min(last.heads, default=0)
+    low, high = last.region_at or (head, head)
+    while low > 0 and last.tokens[low - 1].kind == "det":
+        low -= 1
+    if last.region_at and kinds & {"pron"} and not kinds & (_NAMING | {"look"}):
+        noun = last.tokens[low : high + 1]
+        at = next(i for i, t in enumerate(tokens) if t.kind == "pron")
+        yield [*tokens[:at], *noun, *tokens[at + 1 :]]
+    acting = kinds & _ACTING - ({"verb"} if part.joined == "chain" else set())
+    if acting:
+        return
+    named = kinds & (_NAMING - {"color"})
+    if kinds & {"prop"} or (kinds & _ADJECTIVES and not named):
+        yield [*last.tokens[:head], *tokens]
+        yield [*last.tokens[: min(low, head)], *tokens]
+    elif kinds & _NAMING and not kinds & (_HEADS - _NAMING) and last.region_at:
+        yield [*last.tokens[:low], *tokens, *last.tokens[high + 1 :]]
+    if named or kinds & {"quote", "look", "num"}:
+        yield [*last.tokens[: min(low, head)], *tokens]
+        if kinds & {"quote"}:
+            at = next(i for i, t in enumerate(last.tokens) if i == head)
+            yield [*last.tokens[:at], *tokens, *last.tokens[at + 1 :]]
+
+
+def _merged(ops: list[Op]) -> list[Op]:
+    """Colours for the shadows and for the highlights, given one after the other, are one split tone."""
+    merged: list[Op] = []
+    for op in ops:
+        last = merged[-1] if merged else None
+        if (
+            last
+            and op.name == last.name == "split_tone"
+            and op.region == last.region
+            and not set(op.params) & set(last.params)
+        ):
+            merged[-1] = replace(last, params={**last.params, **op.params}, text=f"{last.text}, {op.text}")
+        else:
+            merged.append(op)
+    return [_neutral_rest(op) if op.name == "split_tone" else op for op in merged]
+
+
+def _neutral_rest(op: Op) -> Op:
+    """With a colour for one zone only, the other zone stays as it is: grey, which tints nothing."""
+    if len(op.params) != 1:
+        return op
+    return replace(op, params={"shadows": "grey", "highlights": "grey", **op.params})
+
+
+def _same(one: Region, other: Region) -> bool:
+    return replace(one, text="") == replace(other, text="")
+
+
+def _check_contradictions(ops: list[Op]) -> None:
+    """Two steps that undo each other are a mistake, not a wish."""
+    for one, other in combinations(ops, 2):
+        if one.name != other.name or not _same(one.region, other.region):
+            continue
+        if OPERATIONS[one.name].kind not in ("geometry", "text") and one.amount * other.amount < 0:
+            raise NotUnderstood(f"“{one.text}” and “{other.text}” contradict each other.")
+        if one.name == "recolor" and one.params["color"] != other.params["color"]:
+            raise NotUnderstood(f"“{one.text}” and “{other.text}” contradict each other.")

@@ -1,0 +1,68 @@
+"""Text and watermarks: what stands in quotation marks, where, in which colour and how large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from editor.base import NotUnderstood
+from editor.builtin.core import WHOLE, Op
+from editor.builtin.grammar.amounts import Much, resolve
+from editor.builtin.grammar.clause import Clause, cannot
+
+MAX_TEXT = 500
+_NO_TEXT = 'Put the words to write in quotation marks: write "HELLO" at the top.'
+_TWO_TEXTS = "One text at a time, please: two quotations stand in one step."
+
+
+def writing(clause: Clause) -> list[Op] | None:
+    """A text or watermark operation, or None when the clause has no quotation and does not speak of one."""
+    quotes = clause.at("quote")
+    marks = clause.has("watermark")
+    if not quotes and not marks and not clause.has("write"):
+        return None
+    if not quotes and clause.has("remove"):
+        return None
+    if len(quotes) != 1:
+        raise NotUnderstood(_TWO_TEXTS if quotes else _NO_TEXT)
+    if not (marks or clause.has("write", "textnoun", "add", "verb", "by")):
+        raise NotUnderstood("A quotation alone is no step; say where to write it.")
+    if clause.has("swap"):
+        raise cannot("replace")
+    words = clause.tokens[quotes[0]].value.strip()
+    if not words or len(words) > MAX_TEXT:
+        raise NotUnderstood(f"The text to write must have 1 to {MAX_TEXT} characters.")
+    clause.head(clause.at("quote", "write", "watermark"))
+    clause.take("textnoun", "add", "opacity", "strength")
+    name = "watermark" if marks else "text"
+    params: dict[str, Any] = {"text": words, "position": _position(clause, name)}
+    if clause.take("outline"):
+        params["outline"] = True
+    if groups := clause.color_groups():
+        first, last, params["color"] = groups[-1]
+        clause.used.update(range(first, last + 1))
+    clause.used.update(i for i in clause.at("prop") if clause.tokens[i].text in ("color", "颜色"))
+    sizes = clause.take("bigger")
+    clause.used.update(i for i in clause.at("height") if name == "text")
+    much = clause.much()
+    if sizes and name == "text":
+        much = Much(2 if sizes[0].value > 0 else 0, much.number)
+    return [Op(name, resolve(name, 1, much)[1], WHOLE, params)]
+
+
+def _position(clause: Clause, name: str) -> str:
+    if clause.take("tiled"):
+        if name == "text":
+            raise NotUnderstood("Only a watermark can be tiled.")
+        return "tiled"
+    clause.used.update(i for i in clause.at("axis"))
+    places = [t.value for t in clause.take("place")]
+    if not places:
+        return "bottom" if name == "text" else "bottom-right"
+    upright = [p for p in places if p in ("top", "bottom")]
+    sideways = [p for p in places if p in ("left", "right")]
+    if len(upright) == 1 and len(sideways) == 1:
+        return f"{upright[0]}-{sideways[0]}"
+    named = {p for p in places if p != "center"} or {"center"}
+    if len(named) != 1 or named & {"corners", "edges"}:
+        raise NotUnderstood("Name one place for the text: top, bottom, left, right, centre, or a corner.")
+    return str(named.pop())
