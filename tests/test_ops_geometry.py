@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from editor.base import CannotDo, Image, Mask
 from editor.builtin.core import Context, Op, OpFunction, Region
-from editor.builtin.ops import geometry
+from editor.builtin.ops import geometry, retouch, text
 
 
 def photo(height: int = 90, width: int = 140, dtype: type = np.uint8) -> Image:
@@ -41,12 +41,22 @@ def test_quarter_turns_are_lossless(dtype: type) -> None:
     np.testing.assert_array_equal(do(geometry.rotate, image, -270), do(geometry.rotate, image, 90))
 
 
-@given(st.floats(-180, 180), st.integers(40, 160), st.integers(40, 160))
-def test_a_rotation_has_no_empty_corners(degrees: float, height: int, width: int) -> None:
-    white = np.full((height, width, 3), 255, np.uint8)
-    turned = do(geometry.rotate, white, degrees)
-    assert turned.min() == 255
-    assert turned.shape[0] * turned.shape[1] > 0.2 * height * width
+@given(st.floats(0.1, 44.9), st.integers(40, 300), st.integers(40, 300))
+def test_a_rotation_keeps_the_largest_part_without_empty_corners(
+    degrees: float, height: int, width: int
+) -> None:
+    new_height, new_width = do(geometry.rotate, photo(height, width), degrees).shape[:2]
+    sin, cos = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
+    # turned back, the result lies inside the original, and touches it
+    assert new_width * cos + new_height * sin <= width + 1e-3
+    assert new_width * sin + new_height * cos <= height + 1e-3
+    assert (
+        max(
+            (new_width + 2) * cos + (new_height + 2) * sin - width,
+            (new_width + 2) * sin + (new_height + 2) * cos - height,
+        )
+        > 0
+    )
 
 
 def test_rotation_is_clockwise_and_keeps_the_centre() -> None:
@@ -149,3 +159,146 @@ def test_straighten_says_so_without_evidence() -> None:
     with pytest.raises(CannotDo, match="rotate by 2 degrees"):
         do(geometry.straighten, blurred, 0.0)
     assert do(geometry.straighten, blurred, 3.0).shape[0] < 300
+
+
+# text -----------------------------------------------------------------------------------------------------
+
+
+def touched(before: Image, after: Image) -> tuple[float, float, float]:
+    """Share of changed pixels, and their centre of mass as shares of the height and the width."""
+    changed = (before != after).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    return (
+        float(changed.mean()),
+        float(rows.mean() / before.shape[0]),
+        float(columns.mean() / before.shape[1]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("position", "row", "column"),
+    [
+        ("top", 0, 1),
+        ("bottom", 2, 1),
+        ("center", 1, 1),
+        ("left", 1, 0),
+        ("bottom-right", 2, 2),
+        ("top-left", 0, 0),
+    ],
+)
+def test_text_stands_where_it_is_wanted(position: str, row: int, column: int) -> None:
+    image = np.full((300, 400, 3), 60, np.uint8)
+    share, down, right = touched(image, do(text.text, image, 0.08, text="Hi!", position=position))
+    assert 0.001 < share < 0.05
+    assert int(down * 3) == row
+    assert int(right * 3) == column
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.uint8, 1), (np.uint16, 257)])
+def test_text_has_its_colour_and_height(dtype: type, scale: int) -> None:
+    image = np.full((400, 600, 3), 60 * scale, dtype)
+    written = do(text.text, image, 0.1, text="HHH", position="center", color="#ff0000", outline=False)
+    red = (written == np.array([255 * scale, 0, 0])).all(axis=2)
+    rows = np.nonzero(red.any(axis=1))[0]
+    assert rows[-1] - rows[0] + 1 == pytest.approx(40, abs=2)
+
+
+def test_long_text_wraps_and_shrinks_to_fit() -> None:
+    image = np.full((120, 160, 3), 60, np.uint8)
+    written = do(
+        text.text, image, 0.2, text="a caption far too long for one line of this picture", position="center"
+    )
+    changed = (written != image).any(axis=2)
+    assert changed.any()
+    assert not changed[:2].any()
+    assert not changed[:, :2].any()
+    assert not changed[:, -2:].any()
+
+
+def test_text_stays_legible_on_its_own_colour() -> None:
+    image = np.full((200, 300, 3), 250, np.uint8)
+    assert do(text.text, image, 0.1, text="white", position="center", color="white").min() < 60
+
+
+def test_chinese_glyphs_differ_from_each_other() -> None:
+    image = np.full((200, 300, 3), 60, np.uint8)
+    try:
+        first, second = (do(text.text, image, 0.2, text=word, position="center") for word in ("叶", "钾"))
+    except CannotDo:
+        pytest.skip("no font with Chinese glyphs on this machine")
+    assert (first != second).any()
+
+
+def test_missing_glyphs_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "_installed", dict)
+    text._font_for.cache_clear()
+    try:
+        with pytest.raises(CannotDo, match="fonts-noto-cjk"):
+            do(text.text, photo(), 0.1, text="缺钾")
+        # plain letters need no installed font
+        assert (do(text.text, photo(), 0.1, text="K") != photo()).any()
+    finally:
+        text._font_for.cache_clear()
+
+
+def test_watermark_is_translucent_and_tiles() -> None:
+    image = np.full((300, 400, 3), 100, np.uint8)
+    corner = do(text.watermark, image, 0.3, text="proof", position="bottom-right")
+    _, down, right = touched(image, corner)
+    assert down > 0.8
+    assert right > 0.7
+    assert 100 < corner.max() <= 100 + 0.3 * 155 + 1
+    changed = (do(text.watermark, image, 0.3, text="proof", position="tiled") != image).any(axis=2)
+    quarters = [changed[y : y + 150, x : x + 200].mean() for y in (0, 150) for x in (0, 200)]
+    assert min(quarters) > 0.02
+
+
+# filling --------------------------------------------------------------------------------------------------
+
+
+def stripes(dtype: type = np.uint8) -> Image:
+    """Regular texture: what is under a mark can be told from its surroundings."""
+    y, x = np.mgrid[0:120, 0:160]
+    values = 0.5 + 0.3 * np.sin(x / 3) + 0.1 * np.sin(y / 2)
+    return (np.stack([values, values * 0.8, values * 0.5], axis=2) * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("radius", [2, 16])
+def test_inpaint_continues_the_texture(dtype: type, radius: int) -> None:
+    clean = stripes(dtype)
+    mask = np.zeros(clean.shape[:2], np.uint8)
+    cv2.circle(mask, (80, 60), radius, 255, -1)
+    marked = clean.copy()
+    marked[mask > 0] = 0
+    filled = do(retouch.inpaint, marked, 1.0, mask)
+    np.testing.assert_array_equal(filled[mask == 0], clean[mask == 0])
+    wrong = np.abs(filled.astype(float) - clean)[mask > 0].mean() / np.iinfo(dtype).max
+    assert wrong < 0.05
+
+
+def test_inpaint_at_reduced_size_keeps_fine_detail() -> None:
+    noise = np.random.default_rng(0).normal(128, 30, (700, 700, 3)).clip(0, 255).astype(np.uint8)
+    mask = np.zeros((700, 700), np.uint8)
+    cv2.circle(mask, (350, 350), 130, 255, -1)
+    marked = noise.copy()
+    marked[mask > 0] = (255, 0, 255)
+    filled = do(retouch.inpaint, marked, 1.0, mask)
+    inside = filled[mask > 0].astype(float)
+    assert inside.std() > 0.6 * noise.std()
+    assert np.abs(inside.mean(axis=0) - 128).max() < 6
+
+
+def test_inpaint_is_deterministic_and_takes_several_marks() -> None:
+    image, mask = stripes(), np.zeros((120, 160), np.uint8)
+    cv2.circle(mask, (30, 30), 9, 255, -1)
+    cv2.circle(mask, (130, 90), 9, 255, -1)
+    first, again = (do(retouch.inpaint, image, 1.0, mask) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_inpaint_asks_for_a_mask() -> None:
+    with pytest.raises(CannotDo, match="--mask"):
+        do(retouch.inpaint, photo())
+    with pytest.raises(CannotDo, match="almost the whole photo"):
+        do(retouch.inpaint, photo(), 1.0, np.full((90, 140), 255, np.uint8))

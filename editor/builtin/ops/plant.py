@@ -619,20 +619,22 @@ def autumn(image: Image, op: Op, context: Context) -> Image:
     """
     leaf = read_leaf(image, context)
     shape = leaf.inside.shape
-    clump = min(1.3 * leaf.size, 0.07 * max(shape))
-    turned = fractal(context.rng, shape, clump, 5) + np.float32(4.2 * op.amount - 1.7)
+    low = op.region.name in _LOW_PLANTS
+    clump = 0.02 * max(shape) if low else min(1.3 * leaf.size, 0.07 * max(shape))
+    turned = fractal(context.rng, shape, clump, 5) * (0.6 if low else 1.0) + np.float32(4.2 * op.amount - 1.7)
     tone = (
         fractal(context.rng, shape, 1.3 * clump, 5) + 1.2 * (0.4 - leaf.inward) + np.float32(0.6 * op.amount)
     )
-    if op.region.name in _LOW_PLANTS:
-        tone -= 1.6
-    most = np.float32(min(1.0, 0.5 + 0.6 * op.amount))
+    if low:
+        tone = 0.4 * tone - 1.0
+    most, faded = np.float32(min(1.0, 0.5 + 0.6 * op.amount)), np.float32(0.35 * op.amount)
 
     def change(colours: Float, weights: Float) -> None:
         shine = glare(colours, leaf)
         # single leaves and blades turn by themselves: the photo's own texture takes part
         own = (colours[..., 0] - np.float32(leaf.lightness)) * np.float32(0.02)
-        weight = smooth_step(-1.2, 1.2, weights[..., 0] + own) * most
+        # what is still green has lost its freshness
+        weight = faded + (most - faded) * smooth_step(-1.2, 1.2, weights[..., 0] + own)
         warm = weights[..., 1] - own
         stain(colours, weight, GOLD, shine)
         stain(colours, np.float32(0.9) * weight * smooth_step(-0.8, 1.2, warm), ORANGE, shine)
