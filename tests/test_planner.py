@@ -63,6 +63,7 @@ WISHES: list[tuple[str, str]] = [
     ("the lawn is dying", "browning@grass"),
     # fruit
     ("ripe tomatoes", "recolor@fruit"),
+    ("turn the green tomato into a ripe one", "recolor@fruit"),
     ("make the bananas ripe", "recolor@fruit"),
     ("香蕉成熟了", "recolor@fruit"),
     ("make the fruit rotten", "spots@fruit brightness@fruit saturation@fruit"),
@@ -104,6 +105,7 @@ WISHES: list[tuple[str, str]] = [
     ("宝丽来风格", "fade temperature border"),
     ("cinematic", "teal_orange contrast vignette"),
     ("电影感", "teal_orange contrast vignette"),
+    ("film look", "grain fade"),
     ("film noir", "black_and_white contrast vignette"),
     ("lomo effect", "saturation contrast vignette"),
     ("cyanotype", "black_and_white split_tone"),
@@ -155,6 +157,10 @@ WISHES: list[tuple[str, str]] = [
     ("有点糊", "sharpen clarity"),
     ("it is too yellow", "white_balance"),
     ("the horizon is crooked", "straighten"),
+    ("the picture is blurry", "sharpen clarity"),
+    ("the photo is hazy", "dehaze"),
+    ("照片偏黄", "white_balance"),
+    ("fix the exposure", "auto_levels"),
     # land
     ("modify it to appear as if desertification control is effective", "recolor@ground vibrance"),
     ("荒漠化治理很成功", "recolor@ground vibrance"),
@@ -252,6 +258,22 @@ def test_words_of_degree_are_kept() -> None:
     assert contrast("dramatic, but not too strong") < contrast("dramatic")
 
 
+def test_a_command_is_not_a_complaint() -> None:
+    for text in ("make the photo blurry", "make it flat", "让照片偏黄", "把照片变模糊"):
+        assert not plan(text).rewritten
+
+
+def test_a_cold_morning_is_not_warmed() -> None:
+    amounts = [
+        op.amount
+        for s in plan("a cold winter morning").steps
+        for op in grammar.parse(s)
+        if op.name == "temperature"
+    ]
+    assert len(amounts) == 1
+    assert amounts[0] < 0
+
+
 def test_contradictions_are_settled_and_told() -> None:
     made = plan("a summer mood and a winter mood")
     assert "summer is left out: it contradicts winter." in made.reasoning
@@ -292,6 +314,12 @@ def test_the_users_own_words_hold_against_the_knowledge() -> None:
         ("make it dramatic 🐶", "Not understood"),
         ("сделай драматично", "Not understood"),
         ('a "calm" mood, vintage', "Not understood"),
+        ("make it less dramatic", "Not understood: “less"),
+        ("make it autumn, but without fog", "rather than what to avoid"),
+        ("make the old man look older", "Not understood"),
+        ("make it autumn-like and add a tree", "cannot add “a tree”"),
+        ("make the leaf potassium deficient and add another leaf", "cannot add “another leaf”"),
+        ("秋天的氛围，加一棵树", "无法添加“一棵树”"),
         ("a vintage car", "Not understood: “car"),
         ("雪糕", "未能理解"),
         ("make it look like a rainy evening in Paris", "Paris"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.errors import Refused, UsageError
 from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
@@ -123,6 +123,7 @@ class _Unit:
     text: str
     ops: tuple[Op, ...]
     own: bool
+    weight: float = 1.0
 
     @property
     def keys(self) -> frozenset[tuple[str, str]]:
@@ -139,11 +140,8 @@ def _units(wish: Wish, language: Language, masked: bool) -> list[_Unit]:
     if wish.entry is None:
         return [_Unit(wish.text, grammar.parse(wish.text, masked=masked), own=True)]
     sentences = [s for region in wish.regions for s in wish.entry.sentences(language, region)]
-    return [_unit(_at_level(s, wish.level, language, masked), masked) for s in sentences]
-
-
-def _unit(text: str, masked: bool) -> _Unit:
-    return _Unit(text, grammar.parse(text, masked=masked), own=False)
+    sentences = [_at_level(s, wish.level, language, masked) for s in sentences]
+    return [_Unit(s, grammar.parse(s, masked=masked), own=False, weight=wish.entry.weight) for s in sentences]
 
 
 def _at_level(sentence: str, level: Level, language: Language, masked: bool) -> str:
@@ -166,7 +164,7 @@ def _at_level(sentence: str, level: Level, language: Language, masked: bool) -> 
 
 
 def _merge(units: Iterable[_Unit]) -> list[_Unit]:
-    """Join what does the same: the user's own words hold, then the stronger of two, then the later of opposites."""
+    """Join what does the same: the user's own words hold, the stronger of two, the heavier or later of opposites."""
     merged: list[_Unit] = []
     for unit in units:
         rival = next(
@@ -174,8 +172,10 @@ def _merge(units: Iterable[_Unit]) -> list[_Unit]:
         )
         if rival is None or (rival.own and unit.own):
             merged.append(unit)
-        elif _holds(unit, rival):
-            merged[merged.index(rival)] = unit
+        else:
+            winner = unit if _holds(unit, rival) else rival
+            weight = max(unit.weight, rival.weight) if _alike(unit, rival) else winner.weight
+            merged[merged.index(rival)] = replace(winner, weight=weight)
     return merged
 
 
@@ -187,7 +187,9 @@ def _holds(unit: _Unit, rival: _Unit) -> bool:
         return False
     if unit.keys != rival.keys:
         return True
-    return not _alike(unit, rival) or _strength(unit) > _strength(rival)
+    if _alike(unit, rival):
+        return _strength(unit) > _strength(rival)
+    return unit.weight >= rival.weight
 
 
 def _alike(a: _Unit, b: _Unit) -> bool:

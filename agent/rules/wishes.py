@@ -35,6 +35,11 @@ _COMPLAINT = re.compile(
     r"|太|偏|了|过|不足|不够|有点|有些|发|泛|欠|(?:照片|画面|图片|图像|地平线)"
 )
 _COMMAND = re.compile(r"\b(?:make|turn|let|give|add|more|be)\b|[让把将使令请变调加改弄更]")
+_JOINING = re.compile(
+    r"^(?:with|in|of|by|as|and|a|an|the|style|look|feel|mood|vibe|effect)\s+", re.IGNORECASE
+)
+_COUNTS = "a|an|the|some|more|another|one|two|three|a few|few|several|many|new|big|small|little|beautiful|nice|green"
+_COUNTS_ZH = "一两三几些个棵只片株朵座条位张小大新绿的"
 _MEANINGLESS = re.compile(r"[\s,.;:!?，。；：！？、~～…\-–—_/()（）·*'’]+")
 _LONGEST_RUN = 4
 """Separators a concrete clause may have inside, less one: "convert to black and white"."""
@@ -251,6 +256,7 @@ def _left_over(
 ) -> Iterator[Wish]:
     """What no entry took: concrete clauses about the whole photo. Raises Refused for any word beyond those."""
     groups = ("any", *(m.entry.nouns for m in matches if m.entry.nouns))
+    _refuse_things(stretch, request, matches, groups, language)
     for start, end in _between([span for m in matches for span in m.spans], len(stretch)):
         unknown = _unknown(request.text[start:end], groups)
         if unknown is None:
@@ -259,7 +265,43 @@ def _left_over(
         if not (part and is_concrete(part, masked) and _about_the_whole(part, masked)):
             place = start + unknown
             raise refusal(_atom_at(stretch, place), stretch[place:end], language)
-        yield Wish(offset + start, part)
+        yield Wish(offset + start, _from_its_verb(part, masked))
+
+
+def _refuse_things(
+    stretch: str, request: Request, matches: Sequence[_Match], groups: tuple[str, ...], language: Language
+) -> None:
+    """Raise Refused for "add a tree": the nouns of an entry say what it is about, not what is to appear or go."""
+    left = list(request.text)
+    for start, end in (span for match in matches for span in match.spans):
+        left[start:end] = "，" * (end - start)
+    if found := _things(groups).search("".join(left)):
+        raise refusal(_atom_at(stretch, found.start()), stretch[found.start() : found.end()], language)
+
+
+@cache
+def _things(groups: tuple[str, ...]) -> re.Pattern[str]:
+    words = vocabulary()
+    english, chinese = set[str](), set[str]()
+    for group in groups:
+        english.update(words.nouns[group].en)
+        chinese.update(words.nouns[group].zh)
+    verbs = [words.verbs[kind] for kind in ("add", "remove", "replace")]
+
+    def either(options: Iterable[str]) -> str:
+        return "|".join(map(re.escape, sorted(options, key=lambda word: (-len(word), word))))
+
+    return re.compile(
+        rf"\b(?:{either(w for v in verbs for w in v.en)})(?:\s+(?:{_COUNTS})){{0,4}}\s+(?:{either(english)})\b"
+        rf"|(?:{either(w for v in verbs for w in v.zh)})[{_COUNTS_ZH}]{{0,4}}(?:{either(chinese)})"
+    )
+
+
+def _from_its_verb(text: str, masked: bool) -> str:
+    """`text` without leading words that joined it to its neighbour: "style with film grain" is "film grain"."""
+    while (rest := _JOINING.sub("", text, count=1)) != text and same(text, [rest], masked):
+        text = rest
+    return text
 
 
 def _about_the_whole(text: str, masked: bool) -> bool:
