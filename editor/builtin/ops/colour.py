@@ -45,7 +45,8 @@ def saturation(image: Image, op: Op, context: Context) -> Image:
         if amount < 0:
             lab[..., 1:] *= 1 + amount
         else:
-            scale_chroma(lab, 1 + amount / (1 + (chroma(lab) / np.float32(0.22)) ** 2))
+            square = lab[..., 1] * lab[..., 1] + lab[..., 2] * lab[..., 2]
+            scale_chroma(lab, 1 + amount / (1 + square * np.float32(1 / 0.22**2)))
         return lab
 
     return oklab_bands(image, work)
@@ -166,20 +167,21 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
     target = color_oklab(str(op.params["color"]))
     light, colourful = _typical(image, context)
     apart = float(abs(target[0] - light))
-    move = 0.3 + 0.6 * float(np.clip((apart - 0.05) / 0.3, 0, 1))
+    move = 0.3 + 0.65 * float(np.clip((apart - 0.04) / 0.2, 0, 1))
     wanted = float(np.clip(light + move * (target[0] - light), 0.08, 0.96))
-    bend = np.float32(np.clip(wanted * (1 - light) / (light * (1 - wanted)), 1 / 20, 20))
+    # black paint shows no shading to brighten: half of the new lightness is even, the old highlights lie on top
+    even = 0.55 * float(np.clip((0.35 - light) / 0.2, 0, 1)) * max(0.0, wanted - light)
+    shaded = (wanted - even) / (1 - even)
+    bend = np.float32(np.clip(shaded * (1 - light) / (light * (1 - shaded)), 1 / 20, 20))
     per_light = (target[1:] / max(float(target[0]), 0.1)).astype(np.float32)
     # a grey or white source has no chroma whose variation could be kept
     keep = np.float32(np.clip((colourful - 0.12) / 0.15, 0, 1))
-    # black paint has no shading to brighten: the new paint is lit evenly, the old highlights lie on top
-    even = np.float32(np.clip((0.35 - light) / 0.2, 0, 1) * max(0.0, wanted - light))
     amount = np.float32(op.amount)
 
     def work(lab: Float, rows: slice) -> Float:
         old = lab[..., 0]
         new = old * bend / (1 + (bend - 1) * old)
-        new += even * (1 - new) * (1 - smoothstep(old, 0.0, 0.5))
+        new += np.float32(even) * (1 - new)
         # specular highlights are the colour of the light, not of the paint
         paint = 1 - smoothstep(old, 0.93, 1.0)
         if keep:

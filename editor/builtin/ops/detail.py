@@ -10,8 +10,8 @@ import numpy as np
 from editor.base import Image, Mask
 from editor.builtin.core import Context, Op
 from editor.builtin.layers import diagonal, gaussian, spread
-from editor.builtin.perception import decode, encode, smoothstep
-from editor.builtin.pixels import Float, bands, by_rows, from_float, luma, planes, shrink, strips, to_float
+from editor.builtin.perception import decode, encode, samples, smoothstep
+from editor.builtin.pixels import Float, bands, by_rows, luma, planes, shrink, strips, to_float
 
 _BLUR_AT_ONE = 0.014
 """Sigma of blur at amount 1, relative to the diagonal."""
@@ -25,7 +25,7 @@ def blur(image: Image, op: Op, context: Context) -> Image:
     if sigma < 3:
         return _small_blur(image, sigma, context.mask)
     low = _low_blur(image, sigma, context.mask)
-    return by_rows(image, lambda rows: from_float(encode(spread(low, rows, image.shape)), image))
+    return by_rows(image, lambda rows: samples(spread(low, rows, image.shape), image))
 
 
 def _small_blur(image: Image, sigma: float, mask: Mask | None) -> Image:

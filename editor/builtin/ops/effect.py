@@ -171,7 +171,7 @@ def _watercolor(small: Float, amount: float, rng: np.random.Generator) -> Float:
     size = diagonal(small.shape)
     wash = _kuwahara(small, max(1, round(size * (0.0015 + 0.003 * amount))))
     light = luma(wash)
-    rim = np.clip(np.abs(light - gaussian(light, 0.003 * size)) * 4, 0, 0.3)
+    rim = np.clip(np.abs(light - gaussian(light, 0.003 * size)) * 2.5, 0, 0.22)
     grain = gaussian(rng.standard_normal(light.shape, dtype=np.float32), 1.2)
     grain *= np.float32(0.015) / max(float(grain.std()), 1e-3)
     blooms = gaussian(rng.standard_normal(light.shape, dtype=np.float32), 0.02 * size)
