@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from editor.base import EditError, Image, Mask
 from editor.pixels import Float, full, lab, shrunk_size
 
-NOTICEABLE = 2.3
-"""One just noticeable difference in CIE76 (Mahy, Van Eycken and Oosterlinck, 1994)."""
+VISIBLE = 5.0
+"""CIE76 difference seen at a glance: about two just noticeable ones (2.3; Mahy, Van Eycken and Oosterlinck, 1994).
+Compression and an autoencoder's drift of colour alone reach one."""
 NOISE, TEXTURE = 4.0, 8.0
 """Mean absolute differences, in levels of 255: what an autoencoder's round trip alone leaves, and from where on a
 change of texture is seen."""
@@ -48,7 +49,7 @@ def restore_outside(source: Image, result: Image, mask: Mask, feather: int = 0) 
 def keep_unchanged(source: Image, result: Image, threshold: float = 1.0) -> Image:
     """`result` where it differs visibly from `source`, and `source` bit for bit where it does not.
 
-    threshold: 1 = just noticeable; twice that drops fainter changes too. Raises EditError when sizes differ.
+    threshold: 1 = seen at a glance; higher drops fainter changes too. Raises EditError when sizes differ.
     """
     result = _comparable(source, result)
     changed = change_mask(source, result, threshold)
@@ -80,15 +81,15 @@ def change_mask(source: Image, result: Image, threshold: float = 1.0) -> Mask:
 
 
 def _visibility(source: Image, result: Image) -> Float:
-    """How visible the change is, 1 = just noticeable, at up to MAP_PIXELS pixels."""
+    """How visible the change is, 1 = seen at a glance, at up to MAP_PIXELS pixels."""
     height, width = source.shape[:2]
     size = shrunk_size(height, width, MAP_PIXELS)
     small = [
         lab(cast("Image", cv2.resize(each, size, interpolation=cv2.INTER_AREA))) for each in (source, result)
     ]
     # A shift of colour keeps its sign over an area; noise does not, and averages out.
-    shift = cv2.GaussianBlur(small[1] - small[0], (0, 0), 1.5)
-    color = np.sqrt((shift * shift).sum(axis=2)) / np.float32(NOTICEABLE)
+    shift = cv2.GaussianBlur(small[1] - small[0], (0, 0), 2)
+    color = np.sqrt((shift * shift).sum(axis=2)) / np.float32(VISIBLE)
     texture = cv2.resize(_difference(source, result), size, interpolation=cv2.INTER_AREA)
     texture = (cv2.GaussianBlur(texture.astype(np.float32), (0, 0), 1.5) - NOISE) / (TEXTURE - NOISE)
     return cast("Float", np.maximum(color, texture))

@@ -87,7 +87,7 @@ def test_depth_is_the_sources(source: np.ndarray) -> None:
 
 
 def test_threshold_raises_the_bar(source: np.ndarray) -> None:
-    result = np.clip(source.astype(int) + 8, 0, 255).astype(np.uint8)
+    result = np.clip(source.astype(int) + 14, 0, 255).astype(np.uint8)
     assert (keep_unchanged(source, result) != source).any()
     assert (keep_unchanged(source, result, threshold=4.0) == source).all()
 
