@@ -237,7 +237,7 @@ def test_reports_as_text_and_json(reedit: Callable[..., Said], command: str) -> 
 def test_trace_list_and_json(reedit: Callable[..., Said], photo: Path) -> None:
     assert "No runs" in reedit("trace", "list").out
     reedit("apply", photo, "[bold]brighten[/bold] it")
-    reedit("apply", photo, "brighten it")
+    assert reedit("apply", photo, "brighten it", "-o", "second.jpg").code == 0
     said = reedit("trace", "list", "--json")
     assert [row["instruction"] for row in json.loads(said.out)][-1] == "brighten it"
     assert "brighten it" in reedit("trace", "list").out
@@ -326,8 +326,8 @@ def test_a_mask_of_another_size(reedit: Callable[..., Said], photo: Path, tmp_pa
     PILImage.new("L", (10, 10), 255).save(tmp_path / "mask.png")
     said = reedit("apply", photo, "brighten it", "--mask", "mask.png")
     assert said.code == 2
-    assert "10x10" in said.err.replace("×", "x")
-    assert "192x128" in said.err.replace("×", "x")
+    assert "10 x 10" in said.err
+    assert "192 x 128" in said.err
 
 
 def test_an_output_folder_that_does_not_exist(reedit: Callable[..., Said], photo: Path) -> None:
@@ -378,7 +378,7 @@ def test_a_full_disk(cli: Callable[..., Process], tmp_path: Path) -> None:
         said = cli("apply", "in.jpg", "brighten it", "-o", "small/out.jpg")
         assert said.returncode == 1
         assert said.stderr.count("\n") == 1
-        assert "space" in said.stderr
+        assert "disk is full" in said.stderr
         assert list(small.iterdir()) == []
         said = cli("apply", "in.jpg", "brighten it", "-o", "out.jpg", "--runs", "small/runs")
         assert said.returncode == 1
@@ -414,13 +414,16 @@ def test_ctrl_c_closes_the_trace_and_exits_130(tmp_path: Path) -> None:
     "args", [["--version"], ["--help"], ["apply", "--help"], ["trace", "show", "--help"]]
 )
 def test_help_loads_nothing_heavy(args: list[str]) -> None:
+    heavy = {"numpy", "PIL", "cv2", "torch", "skimage", "yaml", "rich.markdown"}
+    if args[0].startswith("--"):  # typer itself loads pydantic for the help of a command
+        heavy.add("pydantic")
     script = (
         "import sys\n"
         f"sys.argv = ['reedit', *{args!r}]\n"
         "from agent.cli import main\n"
         "try: main()\n"
         "except SystemExit as stop: assert not stop.code, stop.code\n"
-        "heavy = {'numpy', 'PIL', 'pydantic', 'cv2', 'torch', 'skimage', 'rich.markdown'} & set(sys.modules)\n"
+        f"heavy = {heavy!r} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -93,13 +93,14 @@ def _pictures() -> Iterator[Check]:
         yield Check(
             name, good, "supported" if good else "this Pillow was built without it", needed=name == "JPEG"
         )
+    from editor.base import CannotDo
     from editor.builtin.ops import text
 
-    font = text.cjk_font()
-    yield Check(
-        "Chinese glyphs", font is not None, str(font or "no font with CJK glyphs found"),
-        "" if font else "apt install fonts-noto-cjk   (or any CJK font)",
-    )  # fmt: skip
+    try:
+        path, _ = text.font_for("汉")
+        yield Check("Chinese glyphs", True, path)
+    except CannotDo as error:
+        yield Check("Chinese glyphs", False, str(error), "apt install fonts-noto-cjk   (or any CJK font)")
 
 
 def _gpu() -> Check:

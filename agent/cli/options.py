@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,11 @@ Photo = Annotated[
     str, typer.Argument(metavar="IMAGE", help="The photo. JPEG, PNG, WebP, TIFF, AVIF or HEIC.")
 ]
 Instruction = Annotated[
-    str, typer.Argument(help="What to do, in English or Chinese: “make it look like autumn”, “把天空变蓝”.")
+    str,
+    typer.Argument(
+        metavar="INSTRUCTION",
+        help="What to do, in English or Chinese: “make it look like autumn”, “把天空变蓝”.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
@@ -42,11 +46,11 @@ Rounds = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the run. [default: 0]", rich_help_panel=_RUN)]
 Steps = Annotated[
-    str | None,
+    Literal["sequential", "composite"] | None,
     typer.Option(help="sequential: one edit per step; composite: all steps as one.", rich_help_panel=_RUN),
 ]
 Preserve = Annotated[
-    str | None,
+    Literal["auto", "strict", "off"] | None,
     typer.Option(
         help="Put back from the original: what is outside the mask (auto), all that is not visibly edited (strict), "
         "nothing (off).",
@@ -57,7 +61,7 @@ Runs = Annotated[
     str | None, typer.Option(help="Folder of the run folders. [default: runs]", rich_help_panel=_RUN)
 ]
 Keep = Annotated[
-    str | None,
+    Literal["scaled", "full"] | None,
     typer.Option(help="Pictures above 2 MP in the run folder: scaled or full.", rich_help_panel=_RUN),
 ]
 MaxMegapixels = Annotated[float | None, typer.Option(help="Refuse larger photos. [default: 250]")]
@@ -75,7 +79,7 @@ VlmWait = Annotated[
     float | None, typer.Option(help="Seconds to wait for a server that went away.", rich_help_panel=_VLM)
 ]
 Reflection = Annotated[
-    str | None,
+    Literal["cascade", "fused"] | None,
     typer.Option(help="Score and conclude in two calls (cascade) or one (fused).", rich_help_panel=_VLM),
 ]
 Prompts = Annotated[
