@@ -37,9 +37,8 @@ def guarded(command: Callable[Params, int | None]) -> Callable[Params, None]:
 
 def explain(error: Exception, *, as_json: bool) -> int:
     """Tell an error, on stderr and (with --json) as an object on stdout; returns the exit code."""
-    from editor.photo import printable
-
     from agent.errors import ReeditError
+    from editor.photo import printable
 
     if not isinstance(error, ReeditError):
         if isinstance(error, MemoryError):

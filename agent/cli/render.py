@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from editor.photo import printable
 from rich.console import Console
 from rich.text import Text
 
 from agent.session import Reflection
 from agent.types import Outcome, Plan, Round
+from editor.photo import printable
 
 TAG_STYLE = {
     "Success": "bold green",

@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from agent.errors import TraceError
 from agent.trace.records import EVENT_TYPES, EVENTS, SCHEMA, Event, ImageRef, Unknown
 
@@ -64,20 +62,51 @@ class Run:
         """The verdict on what was delivered, or "" when nothing was."""
         return str((self.result or {}).get("tag") or "")
 
+    def salvage(self) -> tuple[list[Event], list[str]]:
+        """All events that can be read, in the order of their numbers, and what is wrong with the rest.
+
+        For showing a run that was damaged: nothing is raised for a broken line or a missing file.
+        """
+        found: list[Event] = []
+        faults: list[str] = []
+        try:
+            for number, event in self._lines():
+                if isinstance(event, Exception):
+                    faults.append(f"events.jsonl line {number} is broken: {_reason(event)}")
+                else:
+                    found.append(event)
+        except TraceError as error:
+            faults.append(str(error))
+        ordered = sorted(found, key=lambda event: event.seq)
+        if ordered != found:
+            faults.append("the events are not in the order of their numbers")
+        return ordered, faults
+
     def _read_events(self) -> Iterator[Event]:
+        for number, event in self._lines():
+            if isinstance(event, Exception):
+                message = f"{self.path}/events.jsonl line {number} is broken: {_reason(event)}"
+                raise TraceError(message) from event
+            yield event
+
+    def _lines(self) -> Iterator[tuple[int, Event | Exception]]:
+        """Every whole line with its number from 1, as an event or as what is wrong with it."""
         try:
             data = (self.path / "events.jsonl").read_bytes()
         except OSError as error:
             raise TraceError(f"Cannot read the events of {self.path}: {error.strerror}") from error
         whole, _, _torn = data.rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines()):
+        for number, line in enumerate(whole.split(b"\n"), 1):
             if not line.strip():
                 continue
             try:
-                yield _parse(json.loads(line))
-            except (ValueError, ValidationError) as error:
-                reason = str(error).splitlines()[0]
-                raise TraceError(f"{self.path}/events.jsonl line {number + 1} is broken: {reason}") from error
+                yield number, _parse(json.loads(line))
+            except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
+                yield number, error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _parse(record: Any) -> Event:
@@ -104,7 +133,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise TraceError(f"Cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TraceError(f"{path} is broken: {error}") from error
     if not isinstance(value, dict):
         raise TraceError(f"{path} is broken: not a JSON object")

@@ -74,7 +74,8 @@ class TraceWriter:
 
     def __init__(self, root: Path, header: dict[str, Any], *, keep_full: bool = False) -> None:
         stamp = datetime.now(UTC)
-        self.id = f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        # to the millisecond, so that ids sort by time; the rest keeps parallel runs apart
+        self.id = f"{stamp:%Y%m%d-%H%M%S}-{stamp.microsecond // 1000:03d}{secrets.token_hex(2)}"
         self.path = root / self.id
         self._header = {
             "schema": SCHEMA,
