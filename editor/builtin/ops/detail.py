@@ -22,7 +22,7 @@ def blur(image: Image, op: Op, context: Context) -> Image:
     if not op.amount:
         return image.copy()
     sigma = _BLUR_AT_ONE * op.amount**1.3 * diagonal(image.shape)
-    if sigma < 3:
+    if sigma < 6:
         return _small_blur(image, sigma, context.mask)
     low = _low_blur(image, sigma, context.mask)
     return by_rows(image, lambda rows: samples(spread(low, rows, image.shape), image))
