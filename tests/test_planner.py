@@ -112,7 +112,7 @@ WISHES: list[tuple[str, str]] = [
     ("HDR look", "shadows highlights clarity"),
     ("a matte finish, analog film vibe", "fade grain"),
     ("小清新", "exposure shadows contrast"),
-    ("赛博朋克风格", "contrast split_tone glow"),
+    ("赛博朋克风格", "exposure split_tone glow"),
     # moods
     ("make it calm", "contrast saturation temperature"),
     ("宁静的氛围", "contrast saturation temperature"),
