@@ -81,7 +81,7 @@ def tint(image: Image, op: Op, context: Context) -> Image:
 
 
 def daylight_gains(mired: float) -> NDArray[np.float64]:
-    """Linear sRGB gains (3,), luminance 1, that turn D65 white into daylight `mired` warmer than it.
+    """Linear sRGB gains (3,), luminance 1, that turn D65 white into light `mired` warmer than it.
 
     CIE 015:2004, the daylight locus; used a little beyond its 4000 to 25000 K.
     """
@@ -100,7 +100,10 @@ def daylight_gains(mired: float) -> NDArray[np.float64]:
             [0.0556434, -0.2040259, 1.0572252],
         ]
     )
-    return cast("NDArray[np.float64]", np.maximum(to_rgb @ xyz, 0.02))
+    gains = np.maximum(to_rgb @ xyz, 0.02)
+    # lamps and low sun lie on the magenta side of the daylight locus; on it, warm whites look greenish
+    gains[1] *= 0.95 ** (max(mired, 0.0) / 60)
+    return cast("NDArray[np.float64]", gains / (gains @ LUMINANCE))
 
 
 def _gains(image: Image, gains: NDArray[np.float64]) -> Image:
