@@ -164,6 +164,21 @@ make the tips of the leaves brown and crispy | tip_burn
 下雨天 | rain
 叶缘焦枯 | tip_burn
 先模糊背景再锐化主体 | blur@background + sharpen@subject
+Increase the exposure slightly to brighten the overall image. | exposure
+Slightly reduce the saturation for a muted look. | -saturation
+Increase contrast by 15% to make the image more vivid. | contrast
+Apply a vignette to darken the edges of the frame. | vignette
+Make the background blurry while keeping the subject sharp. | blur@background
+Keep the subject sharp and blur the background. | blur@background
+Change the leaf color from green to yellow. | recolor@leaf
+Crop the image to focus on the subject. | crop
+Give the photo a cool blue tone. | recolor
+降低色温，使画面更冷 | -temperature
+将天空调成更深的蓝色 | recolor@sky
+把叶子的颜色从绿色变为黄色 | recolor@leaf
+整体提亮，暗部再提亮一点 | brightness + shadows
+只把天空变蓝 | recolor@sky
+把图片转90度 | rotate
 叶片从边缘向内变黄 | margin_chlorosis
 """
 
@@ -338,6 +353,7 @@ def test_refused_as_impossible(text: str) -> None:
 
 NOT_UNDERSTOOD = [
     ("", "nothing"), (" \n\t ", "nothing"), ("。。。！", "nothing"), ("please", "nothing"),
+    ("increase the contrast to frobnicate it", "frobnicate"),
     ("make it moodier", "moodier"), ("make it more dramatic", "dramatic"), ("increase the drama", "drama"),
     ("frobnicate the sky", "frobnicate"), ("make the photo fluffy", "fluffy"), ("brighten it tomorrow", "tomorrow"),
     ("do not darken the sky", "do not"), ("don't crop it", "don't"), ("不要变暗", "不要"), ("让照片更有氛围", "氛围"),
@@ -538,7 +554,8 @@ def test_any_text(text: str, masked: bool) -> None:
 @pytest.mark.parametrize(
     "text",
     ["x" * 10_000, "红" * 10_000, "increase contrast and " * 450, "1," * 5000, '"' * 10_000, "'a " * 3333,
-     "((((" * 2500, "1" * 10_000, "a and " * 1600, "一" * 10_000, "\x00\x1b[31m" * 1500, "darken the sky, " * 20, "b&" * 5000],
+     "((((" * 2500, "1" * 10_000, "a and " * 1600, "一" * 10_000, "\x00\x1b[31m" * 1500,
+     "darken the sky, " * 20, "b&" * 5000],
 )  # fmt: skip
 def test_long_texts_are_quick(text: str) -> None:
     check_only_ops_or_refusal("brighten", masked=False)  # the vocabulary is built once

@@ -121,17 +121,24 @@ class Clause:
             if token.kind == "num" and isinstance(token.value, Number) and token.value.unit == "hex":
                 groups.append((i, i, token.value.name))
             elif token.kind == "color":
-                before = self.before(i)
+                at = i - 2 if i > 1 and self.tokens[i - 1].text == "的" else i - 1
                 if (
-                    before
-                    and before.text in SHADES
-                    and i - 1 not in self.used
-                    and not _comparative(before, self.before(i - 1))
+                    at >= 0
+                    and self.tokens[at].text in SHADES
+                    and at not in self.used
+                    and not self._compared(at)
                 ):
-                    groups.append((i - 1, i, _shaded(token.value, SHADES[before.text])))
+                    groups.append((at, i, _shaded(token.value, SHADES[self.tokens[at].text])))
                 else:
                     groups.append((i, i, token.value))
         return groups
+
+    def _compared(self, place: int) -> bool:
+        """Whether "lighter", "更亮" ... is said of the thing rather than of the colour that follows."""
+        before = self.before(place)
+        if self.tokens[place].text in ("深", "浅", "淡"):
+            return False
+        return before is not None and before.kind in ("up", "down")
 
     def region(self) -> Region | None:
         """The part of the photo named by the tokens that are left, or None. Raises NotUnderstood."""
@@ -214,11 +221,6 @@ def cannot(reason: str) -> CannotDo:
     return CannotDo(
         f"The built-in editor cannot {REASONS[reason]}; a diffusion editor can (--editor, see `reedit editors`)."
     )
-
-
-def _comparative(token: Token, before: Token | None) -> bool:
-    """Whether "lighter", "更亮" ... is said of the thing rather than of the colour that follows."""
-    return before is not None and before.kind in ("up", "down")
 
 
 def _shaded(name: str, share: float) -> str:

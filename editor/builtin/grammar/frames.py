@@ -83,9 +83,7 @@ def color_pop(clause: Clause) -> list[Op] | None:
     fully = any(clause.tokens[i].value == "black_and_white" for i in grey) or any(
         clause.tokens[i].value == 3 for i in clause.at("degree")
     )
-    kept = (
-        clause.has("only") and (clause.has("keep", "verb", "incolor")) and not clause.has("quality", "look")
-    )
+    kept = clause.has("only") and clause.has("keep", "incolor") and not clause.has("quality", "look")
     if pops:
         clause.head(pops)
     elif grey and fully and (clause.has("except") or clause.has("wai")):
@@ -142,6 +140,10 @@ def recolor(clause: Clause) -> list[Op] | None:
     if not groups or (_other_heads(clause) and not clause.has("tintword")):
         return None
     first, last, color = groups[-1]
+    for start, end, _ in groups[:-1]:  # "from green to yellow" of something that is named
+        source = clause.before(start)
+        if source and source.text in ("from", "从", "由") and clause.has("region", "word", "place"):
+            clause.used.update(range(start, end + 1))
     if not _is_target(clause, first, last):
         return None
     words = [i for i in clause.at("prop") if clause.tokens[i].text in _COLOR_WORDS]
@@ -173,7 +175,7 @@ def _is_target(clause: Clause, first: int, last: int) -> bool:
     if after and after.kind == "stop" and after.text == "的" and clause.after(last + 1) is not None:
         return False
     verbs = clause.at("verb", "recolor", "to", "swap", "tintword", "ba", "add", "up", "down", "too")
-    if clause.has("only", "keep", "except", "remove", "crop"):
+    if clause.has("keep", "except", "remove", "crop"):
         return False
     return bool(verbs) or first == 0 or bool(before and before.kind in ("stop", "region", "word"))
 

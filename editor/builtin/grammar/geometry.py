@@ -99,7 +99,8 @@ def _flip(clause: Clause) -> list[Op] | None:
 
 def _rotate(clause: Clause) -> list[Op] | None:
     degrees = any(as_number(clause.tokens[i].value).unit == "deg" for i in clause.at("num"))
-    sideways = clause.has("place") and degrees and clause.has("verb")
+    turned = any(clause.tokens[i].text in ("turn", "转") for i in clause.at("verb"))
+    sideways = degrees and (turned or (clause.has("place") and clause.has("verb")))
     if not clause.has("rotate", "turn") and not sideways:
         return None
     if clause.has("prop", "quality", "look", "crop"):

@@ -30,13 +30,13 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     "photo": {
         "": "photo|photos|photograph|picture|pictures|image|images|pic|shot|frame contents|everything|the lot|"
-        "whole thing|tones|tone|overall tone|light|lighting|exposure level|"
+        "whole thing|overall tone|overall tones|light|lighting|exposure level|"
         "照片|图片|图像|图|相片|画面|影像|片子|整张照片|整张图|色调|影调|光线|整体色调"
     },
     "pron": {"": "it|its|itself|them|they|this|these|those|he|him|she|her|his|他|她|此"},
     "det": {"": "the|a|an|my|our|your|their|all the|all of the|both the|any"},
     "of": {"": "of|off|off of|off the|in|on|onto|inside|within|from the|from|over|across|around|about|at|near|under|behind|throughout|在|从|对|对于|于|关于|沿|沿着|位于|往"},
-    "to": {"": "to|into|to be|as|so it is|to become|until|up to|down to|to look|towards|toward|成|为|至|到|向|朝|朝向|成为"},
+    "to": {"": "to|to focus on|into|to be|as|so it is|to become|until|up to|down to|to look|towards|toward|成|为|至|到|向|朝|朝向|成为"},
     "by": {"": "by|for|with|with a|with an|through|size|sized|按|以|用来|跟|使得"},
     "ba": {"": "把|将|给|让|使|令|叫|替"},
     "verb": {
@@ -95,7 +95,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     "keep": {
         "": "keep|keeping|preserve|preserving|leave|leaving|maintain|maintaining|retain|retaining|protect|protecting|stay|stays|staying|remain|remains|"
-        "without changing|without touching|without affecting|without altering|without modifying|without losing|"
+        "without changing|without touching|without affecting|without altering|without modifying|without losing|留下|"
         "do not touch|don't touch|do not change|don't change|do not affect|don't affect|do not alter|don't alter|"
         "not changing|not touching|not affecting|"
         "保持|保留|不改变|不影响|不要改变|不要影响|不要动|别动|不碰|不要碰|不修改|维持|不变动|不破坏"
@@ -191,7 +191,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "黑白|黑白照|黑白照片|单色|灰度|灰阶|灰度图|黑白色|去色|黑白化|黑白效果|黑白风格|去掉颜色|去除颜色|去掉色彩|去掉所有颜色|无色",
     },
     "look": {
-        "sepia": "sepia|sepia tone|sepia toned|sepia toning|sepia look|sepia filter|棕褐色调|棕褐色|怀旧棕色|深褐色调|棕褐|褐色调|怀旧色调|乌贼墨色|复古棕色",
+        "sepia": "sepia|sepia tone|sepia toned|sepia toning|sepia look|sepia filter|棕褐色调|棕褐色|怀旧棕色|深褐色调|棕褐|褐色调|怀旧色调|乌贼墨色|复古棕色|复古棕褐色调|复古棕褐色",
         "fade": "fade|faded|faded look|fade effect|faded blacks|matte|matte look|matte finish|lifted blacks|film fade|washed film|fade the blacks|fade the colors|褪色|褪色感|褪色效果|哑光|磨砂感|褪色胶片|做旧褪色|胶片褪色|褪色风格|消褪|掉色",
         "split_tone": "split tone|split toning|split toned|duotone|dual tone|split tone look|分离色调|色调分离调色|双色调|分割色调|双色",
         "teal_orange": "teal and orange|orange and teal|teal orange|teal & orange|cinematic teal and orange|teal and orange grade|teal and orange look|teal and orange color grade|teal and orange grading|青橙|青橙色调|橙青色调|橙青|青橙调|青橙风格|电影青橙",
@@ -224,7 +224,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "改色|换色|换个颜色|上色|染|染成|涂成|涂|刷成|颜色改成|颜色改为|颜色换成|颜色变成|颜色变为|颜色调成|的颜色改成|的颜色改为|的颜色换成|的颜色变成|的颜色变为|颜色设为|的颜色|重新上色|上成|涂上|改变颜色|更改颜色|染上",
     },
     "tintword": {
-        "": "tint|tinge|cast|tone of|tinted|hued|tinting|toned|toning|tinge of|wash|color tint|color wash|color tone|color filter|染色|色彩倾向|偏色调|色彩滤镜|调子|色调偏",
+        "": "tint|tone|tones|color balance|the color balance|tinge|cast|tone of|tinted|hued|tinting|toned|toning|tinge of|wash|color tint|color wash|color tone|color filter|染色|色彩倾向|偏色调|色彩滤镜|调子|色调偏",
     },
     "swap": {"": "replace|swap|substitute|exchange|replacing|replaced|换成|替换|替换成|替换为|换|换掉|替换掉|取代|换为|更换|更换成|更换为"},
     "colorish": {
@@ -283,7 +283,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "between": {"": "between the veins|between veins|tissue between the veins|tissue between veins|areas between the veins|area between the veins|interveinal tissue|interveinal areas|interveinal area|interveinal|in between the veins|spaces between the veins|the tissue between its veins|between its veins|between the leaf veins|叶脉间|叶脉之间|脉间|叶肉|脉间组织|叶脉间组织|叶脉间区域|叶脉间的组织"},
     "vein": {"": "vein|veins|leaf veins|midrib|main veins|its veins|叶脉|主脉|脉络|主叶脉"},
     "dry": {"": "dry|dried|dry out|dried out|dried up|crispy|burn|burnt|burned|scorch|scorched|singe|singed|necrotic|wither and dry|干|干枯|焦枯|焦|枯焦|焦黄|烧焦|干焦|坏死|变干|枯死|发焦|变焦|变干枯|焦褐|发干"},
-    "brownish": {"": "brown and dry|dry and brown|brown and crispy|browned|brown and dried|crispy brown|dry brown|brown and scorched|brown and burnt|枯黄|枯|枯萎干黄|焦褐色|变枯|褐变|枯黄色"},
+    "brownish": {"": "brown and dry|dry and brown|brown and crispy|browned|brown and dried|crispy brown|dry brown|brown and scorched|brown and burnt|枯黄|枯|枯萎干黄|焦褐色|褐色并干枯|变褐干枯|变褐并干枯|褐色干枯|变枯|褐变|枯黄色"},
     "pale": {"": "paler|pale green|light green to whitish|washed out green|whitish green|bleached|lighter green|pale and light|light and pale|苍白|发白|淡绿|变淡|失绿|浅绿|颜色变浅|颜色变淡|变浅|泛白|褪绿|变苍白|变白|浅绿色|淡绿色"},
     "healthy": {"": "healthy|healthier|green and healthy|healthy and green|lush|lusher|lush green|healthy green|lush and green|green and lush|vigorous|greener and healthier|fresh green|fresh and green|green again|健康|健康绿|翠绿|郁郁葱葱|茂盛|嫩绿|青翠|绿油油|碧绿|生机勃勃|更健康|健康绿色|鲜绿|葱郁|健康的绿色|翠绿色|嫩绿色"},
     "symptom": {

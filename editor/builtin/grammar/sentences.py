@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, zip_longest
 
 from editor.base import CannotDo, EditError, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
@@ -58,11 +58,11 @@ class Kept:
 def parts(source: Source) -> list[Part]:
     """The instruction at its separators, and at the joints that have none. Raises NotUnderstood for too many."""
     found = [Part([])]
-    for token in source.tokens:
+    for token, following in zip_longest(source.tokens, source.tokens[1:]):
         if token.kind == "sep":
             found.append(Part([], token.value, token.text))
             continue
-        joint = _joint(found[-1].tokens, token)
+        joint = _joint(found[-1].tokens, token) or _purpose(found, token, following)
         if joint:
             found.append(Part([], joint))
         found[-1].tokens.append(token)
@@ -101,7 +101,8 @@ def _joint(before: list[Token], token: Token) -> str:
     if not token.cjk:
         return ""
     directed = any(t.kind in ("up", "down", "action", "add", "remove") for t in content)
-    if last.text == "再" and token.kind in _ACTING - {"up", "down"} | {"symptom"}:
+    acted = any(t.kind in _ACTING - {"verb"} | {"quality"} for t in content)
+    if last.text == "再" and acted and token.kind in _ACTING - {"up", "down"} | {"symptom"}:
         return "strong"
     if token.text in _CHAIN and last.kind in ("quality", "colorish"):
         return "chain"
@@ -112,6 +113,20 @@ def _joint(before: list[Token], token: Token) -> str:
     ):
         return "chain"
     return ""
+
+
+def _purpose(found: list[Part], token: Token, following: Token | None) -> str:
+    """Whether a statement of purpose begins: "... to make it warmer", "... for a muted look", "，使画面更暖"."""
+    if following is None:
+        return ""
+    here = found[-1].tokens
+    if any(t.kind in _HEADS - {"verb"} for t in here):
+        converted = following.value in ("black_and_white", "invert")
+        if token.text == "to" and following.kind in ("action", "verb", "up", "down") and not converted:
+            return "purpose"
+        if token.text == "for" and following.kind in ("det", "abstract", "quality", "up"):
+            return "purpose"
+    return "purpose" if not here and len(found) > 1 and token.text in ("使", "使得", "从而", "以") else ""
 
 
 class Reader:
@@ -127,6 +142,8 @@ class Reader:
         """Read every part; errors stay with their step."""
         for number, part in enumerate(self.parts):
             if self._keeps(part):
+                continue
+            if part.joined == "purpose" and self._is_purpose(part):
                 continue
             rest = any(t.kind == "rest" for t in part.tokens)
             tokens = [t for t in part.tokens if t.kind != "rest"] if rest else part.tokens
@@ -165,6 +182,14 @@ class Reader:
                 return step
             first = first if first and candidate is not tokens else step
         return first or self._try(tokens)
+
+    def _is_purpose(self, part: Part) -> bool:
+        """Whether the part only explains the step before: it names nothing new to do, in words that are known."""
+        kinds = {t.kind for t in part.tokens}
+        explains = not kinds & (
+            _ACTING - {"verb", "action", "up", "down", "recolor"} | {"word", "cannot", "quote", "num"}
+        )
+        return explains and bool(self.steps) and self.steps[-1].error is None
 
     def _adds_amount(self, tokens: list[Token], part: Part) -> bool:
         """Whether the part only says how much ("..., subtle"); the step before then says so too."""
@@ -231,7 +256,8 @@ class Reader:
         if "keep" not in kinds or "only" in kinds or verbs:
             return False
         text = self._text(part.tokens)
-        clause = Clause([replace(t, kind="det") if t.kind in ("keep", "unchanged") else t for t in part.tokens],
+        silent = ("keep", "unchanged", "quality")  # "keep the subject sharp"
+        clause = Clause([replace(t, kind="det") if t.kind in silent else t for t in part.tokens],
                         self.source.text, self.masked)  # fmt: skip
         if kinds & {"vein", "rest"} or (kinds & {"prop"} and not kinds & _NAMING):
             self.kept.append(Kept(None, text))
