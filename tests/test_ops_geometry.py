@@ -231,14 +231,14 @@ def test_chinese_glyphs_differ_from_each_other() -> None:
 
 def test_missing_glyphs_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "_installed", dict)
-    text._font_for.cache_clear()
+    text.font_for.cache_clear()
     try:
         with pytest.raises(CannotDo, match="fonts-noto-cjk"):
             do(text.text, photo(), 0.1, text="缺钾")
         # plain letters need no installed font
         assert (do(text.text, photo(), 0.1, text="K") != photo()).any()
     finally:
-        text._font_for.cache_clear()
+        text.font_for.cache_clear()
 
 
 def test_watermark_is_translucent_and_tiles() -> None:

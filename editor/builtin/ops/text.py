@@ -124,7 +124,7 @@ def _lay_out(words: str, shape: tuple[int, ...], share: float, position: str) ->
     margin = round(MARGIN * min(height, width))
     room_width, room_height = max(8, width - 2 * margin), max(6, height - 2 * margin)
     size = share * height
-    name, index = _font_for(words)
+    name, index = font_for(words)
     align = "left" if "left" in position else "right" if "right" in position else "center"
     while True:
         font = _load(name, index, size, words)
@@ -240,7 +240,7 @@ def _installed() -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _font_for(words: str) -> tuple[str, int]:
+def font_for(words: str) -> tuple[str, int]:
     """The best font file (and face in it) that has every glyph of `words`; "" is the font bundled with Pillow.
 
     Raises CannotDo that names a package to install when no font has them all.
