@@ -100,6 +100,10 @@ change the background to white | recolor@background
 make the background black and white | black_and_white@background
 remove colour from the background | black_and_white@background
 black and white except red | color_pop@red
+make the picture black & white | black_and_white
+a black-and-white photo | black_and_white
+B&W, please | black_and_white
+teal/orange | teal_orange
 keep the flower in color and make the rest black and white | color_pop@flower
 keep only the red bowl in colour | color_pop@red
 Convert the photo to grayscale with a strong vignette | black_and_white + vignette

@@ -138,8 +138,10 @@ def _phrases(folded: str, start: int, end: int, quotes: dict[int, tuple[int, str
             run.append((match.group(), match.start(), match.end()))
             continue
         if match.group() in "-&/" and run and folded[match.end() : match.end() + 2].strip():
-            nearby = _joined(run, folded, match)
-            if nearby:
+            if match.group() == "-":
+                continue
+            if _compound(run, folded, match):
+                run.append(("and", match.start(), match.end()))
                 continue
         yield from _latin(run)
         run = []
@@ -147,14 +149,10 @@ def _phrases(folded: str, start: int, end: int, quotes: dict[int, tuple[int, str
     yield from _latin(run)
 
 
-def _joined(run: list[tuple[str, int, int]], folded: str, mark: re.Match[str]) -> bool:
-    """Whether a hyphen, "&" or "/" stands inside a compound: "black-and-white", "b&w"."""
-    if mark.group() == "-":
-        return True
+def _compound(run: list[tuple[str, int, int]], folded: str, mark: re.Match[str]) -> bool:
+    """Whether "&" or "/" stands for the "and" of a known phrase: "black & white", "teal/orange"."""
     after = re.match(r"\s*([a-z]+)", folded[mark.end() : mark.end() + 20])
-    if after is None:
-        return False
-    return f"{run[-1][0]} and {after.group(1)}" in index()
+    return after is not None and f"{run[-1][0]} and {after.group(1)}" in index()
 
 
 def _other(match: re.Match[str], quotes: dict[int, tuple[int, str]]) -> Iterator[Token]:
