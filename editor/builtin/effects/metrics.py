@@ -228,7 +228,7 @@ def _is_brown(lightness: Float, chroma: Float, hue: Float) -> NDArray[np.bool_]:
 
 
 def _is_autumn(lightness: Float, chroma: Float, hue: Float) -> NDArray[np.bool_]:
-    return (hue > 5) & (hue < 97) & (chroma > 10)
+    return (hue > 5) & (hue < 84) & (chroma > 12)
 
 
 def _target(effect: Effect) -> NDArray[np.float32]:

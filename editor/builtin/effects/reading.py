@@ -15,6 +15,7 @@ from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Context, Op
 from editor.builtin.effects.expectation import Effect, expected
 from editor.builtin.effects.metrics import METRICS
+from editor.builtin.effects.naming import region_words
 from editor.builtin.effects.pair import Pair, View
 
 Assessment = Literal["enough", "weak", "strong", "reversed", "unmeasurable"]
@@ -38,8 +39,8 @@ _DISTURBS: dict[str, frozenset[str]] = {
     "text": frozenset(),
     "geometry": frozenset(),
     # operations that disturb less, or more, than others of their kind
-    "sepia": frozenset({"colour"}),
-    "black_and_white": frozenset({"colour"}),
+    "sepia": frozenset({"colour", "contrast"}),
+    "black_and_white": frozenset({"colour", "contrast"}),
     "grain": frozenset({"texture"}),
     "vignette": frozenset({"lightness", "highlights", "shadows", "whites", "blacks"}),
     "invert": frozenset({"tone", "colour"}),
@@ -68,6 +69,8 @@ class Reading:
             return f"{name}原本就已达到" if chinese else f"{name} was as asked already"
         bound = self._bound(chinese)
         size = _number(abs(self.value), metric.unit)
+        if not metric.state and size == _number(0.0, metric.unit):
+            return f"{name}没有变化（{bound}）" if chinese else f"{name} did not change ({bound})"
         if metric.state:
             return (
                 f"{name}：{_number(self.value, metric.unit)}（{bound}）"
@@ -243,5 +246,7 @@ def _place(reading: Reading, language: Language) -> str:
     region = reading.op.region
     if region.kind == "whole" or reading.effect.area == "whole":
         return area
-    text = region.text or region.noun or region.name
+    text = region_words(region, chinese=chinese)
+    if not text:
+        return area
     return f"{text}：{area}" if chinese else f"{text}: {area}"

@@ -1,0 +1,103 @@
+"""The built-in Reasoner: plans by the knowledge base, judges by measuring. No model, nothing to download."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from agent.errors import Refused
+from agent.rules import critic, planner, wording
+from agent.types import Consistency, Plan, Quality, Task, Verdict
+from editor.base import EditError, Image, UsageError
+from editor.builtin import grammar
+from editor.builtin.core import Op
+from editor.builtin.effects import Reading, assess
+from editor.measure import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What an instruction comes to: the operations of its plan, or why there are none."""
+
+    ops: tuple[Op, ...]
+    why_not: str = ""
+
+
+class RulesReasoner:
+    """Reasoner over the step grammar: what it planned, or what an instruction plans to, is what it measures."""
+
+    name = "builtin"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: dict[tuple[str, bool], _Request] = {}
+        self._last: tuple[Task, Image, list[Reading]] | None = None
+
+    def think(self, task: Task) -> Plan:
+        """The steps of the request. Raises Refused for what cannot be done, UsageError for an empty request."""
+        plan = planner.plan(task.instruction, masked=task.mask is not None)
+        self._remember(task, plan)
+        return plan
+
+    def describe(self, task: Task) -> str:
+        """What the finished picture shows, told from the effects of the plan; "" for a request that has no plan."""
+        ops = self._request(task).ops
+        return wording.description(ops, chinese=task.language == "zh") if ops else ""
+
+    def score(self, task: Task, result: Image, description: str, facts: Facts) -> Consistency:
+        """Measure each expected effect of the plan; see critic.consistency for the formula."""
+        request = self._request(task)
+        if not request.ops:
+            return Consistency(meets_instruction="partial", raw_score=5, reason=_cannot(request, task))
+        return critic.consistency(self._readings(task, request.ops, result), facts, task.language)
+
+    def conclude(self, task: Task, result: Image, consistency: Consistency, facts: Facts) -> Verdict:
+        """Success, Reflection with a step for what is missing or overdone, Failed, or unknown; numbers included."""
+        request = self._request(task)
+        if not request.ops:
+            return Verdict(tag="unknown", reasoning=_cannot(request, task))
+        return critic.conclude(task, request.ops, result, self._readings(task, request.ops, result), facts)
+
+    def judge(self, task: Task, result: Image, facts: Facts) -> Quality:
+        """Semantic from the readings, perceptual from the facts; see critic.quality for the formula."""
+        request = self._request(task)
+        score = self.score(task, result, "", facts).score
+        return critic.quality(score, request.ops, result, facts)
+
+    def _remember(self, task: Task, plan: Plan) -> _Request:
+        masked = task.mask is not None
+        try:
+            request = _Request(tuple(op for step in plan.steps for op in grammar.parse(step, masked=masked)))
+        except (EditError, UsageError) as error:
+            request = _Request((), str(error))
+        with self._lock:
+            self._requests[task.instruction, masked] = request
+        return request
+
+    def _request(self, task: Task) -> _Request:
+        """The operations of the task; planned here when `think` was not asked before."""
+        with self._lock:
+            known = self._requests.get((task.instruction, task.mask is not None))
+        if known is not None:
+            return known
+        try:
+            return self._remember(task, planner.plan(task.instruction, masked=task.mask is not None))
+        except (Refused, EditError, UsageError) as error:
+            return _Request((), str(error))
+
+    def _readings(self, task: Task, ops: tuple[Op, ...], result: Image) -> list[Reading]:
+        """Measured once for score, conclude and judge of the same pair."""
+        with self._lock:
+            last = self._last
+        if last is not None and last[0] is task and last[1] is result:
+            return last[2]
+        readings = assess(ops, task.source, result, task.mask)
+        with self._lock:
+            self._last = task, result, readings
+        return readings
+
+
+def _cannot(request: _Request, task: Task) -> str:
+    if task.language == "zh":
+        return f"内置的评审无法测量这一请求：{request.why_not}"
+    return f"The built-in critic cannot measure this request: {request.why_not}"
