@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.cli import options as o
+from agent.cli import trace_commands
 from agent.cli.boundary import guarded
 
 app = typer.Typer(
@@ -166,41 +167,4 @@ def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.J
     return doctor.show(config.load({"vlm_url": vlm_url, "vlm_model": vlm_model}), as_json=as_json)
 
 
-trace_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Read the run folders: what was thought, edited and judged.",
-)
-app.add_typer(trace_app, name="trace")
-
-
-@trace_app.command("list")
-@guarded
-def trace_list(runs: o.Runs = None, as_json: o.Json = False) -> int:
-    """List the runs, oldest first."""
-    from agent import config
-    from agent.cli import story
-
-    story.show_list(config.load({"runs": runs}).runs, as_json=as_json)
-    return 0
-
-
-@trace_app.command("show")
-@guarded
-def trace_show(
-    run: Annotated[
-        str, typer.Argument(help="Id of a run (its beginning or end is enough), a folder, or last.")
-    ] = "last",
-    runs: o.Runs = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Thumbnails on a colour terminal.")
-    ] = True,
-    as_json: o.Json = False,
-) -> int:
-    """Tell one run as a story: plan, rounds, facts, scores, verdicts, timings."""
-    from agent import config
-    from agent.cli import story
-    from agent.trace import find_run
-
-    story.show_run(find_run(config.load({"runs": runs}).runs, run), pictures=pictures, as_json=as_json)
-    return 0
+app.add_typer(trace_commands.app, name="trace")

@@ -1,240 +1,290 @@
-"""Run folders, told on the terminal."""
+"""One run, or two, told on the terminal."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.segment import ControlType
 from rich.text import Text
 
+from agent.cli import pictures
 from agent.cli.render import print_json, tag_text
-from agent.errors import TraceError
-from agent.trace import Run, list_runs
-from agent.trace.records import (
-    Called,
-    Concluded,
-    Delivered,
-    Described,
-    Edited,
-    Erred,
-    ImageRef,
-    Judged,
-    Measured,
-    Noted,
-    Planned,
-    Scored,
-    Started,
-    Unknown,
-)
+from agent.errors import TraceError, UsageError
+from agent.trace import Run
+from agent.trace.compare import Comparison
+from agent.trace.pictures import eight_bit, load
+from agent.trace.records import Called, Edited, Event, ImageRef
+from agent.trace.view import RoundView, RunView, dig, said, view
 from editor.photo import printable
 
-THUMBNAIL_COLUMNS = 40
+BAR = 32
+"""Cells of the longest bar."""
+LONGEST = 2_000
+"""Characters of one text in a story; --raw and --json have all."""
 
 
-def show_list(root: Path, *, as_json: bool) -> None:
-    """All runs of a folder, oldest first; a broken one is listed as such."""
-    rows = [_summary(run) for run in list_runs(root)]
+def show_run(run: Run, *, protocol: str | None, as_json: bool) -> None:
+    """One run as a story. protocol: how to show pictures; None = what the terminal can, "none" = not at all."""
+    shown = view(run)
     if as_json:
-        print_json(rows)
+        events = [event.model_dump(mode="json") for event in shown.events]
+        print_json({
+            "path": printable(run.path), "run": shown.header, "events": events, "result": shown.result,
+            "seconds_by_stage": shown.seconds_by_stage, "faults": shown.faults,
+        })  # fmt: skip
         return
-    out = _console()
-    if not rows:
-        out.print(Text(f"No runs in {printable(root)} yet."))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "status", "tag", "score", "rounds", "seconds", "photo", "instruction"):
-        table.add_column(name, no_wrap=name not in ("instruction", "photo"), overflow="ellipsis")
-    for row in rows:
-        table.add_row(
-            row["id"], row["status"], tag_text(row["tag"]), _number(row["score"]), str(row["rounds"] or ""),
-            _number(row["seconds"]), Text(printable(Path(row["photo"]).name)), Text(printable(row["instruction"])),
+    out = console()
+    chosen: Any = protocol or pictures.stdout_protocol(colours=out.color_system in ("256", "truecolor"))
+    story = _Story(shown, chosen)
+    for part in story.tell():
+        out.print(part, soft_wrap=not out.is_terminal)
+
+
+def show_event(run: Run, number: int) -> None:
+    """One event as it is in the trace, as JSON: all of the prompt, all of the reply."""
+    events = view(run).events
+    found = [event for event in events if event.seq == number]
+    if not found:
+        raise UsageError(f"Run {run.id} has no event {number}; its events are 0 to {len(events) - 1}.")
+    print_json(found[-1].model_dump(mode="json"))
+
+
+class _Story:
+    """Tells a run: header, plan, rounds, bars, ending."""
+
+    def __init__(self, run: RunView, protocol: pictures.Protocol) -> None:
+        self.run = run
+        self.protocol = protocol
+
+    def tell(self) -> Iterator[RenderableType]:
+        """The story, part by part."""
+        yield from self._header()
+        if self.run.started:
+            yield self._picture("\nsource", self.run.started.image)
+        yield from self._plan()
+        for this in self.run.rounds:
+            yield from self._round(this)
+        for call in self.run.calls:
+            yield self._call(call)
+        for note in self.run.notes:
+            yield _text("note  ", note.text, "yellow")
+        for error in self.run.errors:
+            yield _text(f"error {printable(error.error)}  ", error.message, "red")
+        yield from _bars(self.run.seconds_by_stage)
+        yield from self._ending()
+
+    def _header(self) -> Iterator[Text]:
+        header = self.run.header
+        source = f"{said(header, 'input', 'width')}x{said(header, 'input', 'height')}"
+        yield Text(f"run {printable(self.run.run.id)}", style="bold")
+        photo = said(header, "input", "path") or "?"
+        yield Text(f"  photo     {printable(photo)}  {source} {printable(said(header, 'input', 'format'))}")
+        yield _text("  request   ", said(header, "instruction"))
+        settings = (f"{name} {printable(said(header, 'settings', name))}" for name in ("editor", "seed"))
+        yield Text(f"  reasoner  {printable(said(header, 'settings', 'reasoner'))}   {'   '.join(settings)}")
+        for fault in self.run.faults:
+            yield _text("  damaged   ", fault, "red")
+
+    def _plan(self) -> Iterator[RenderableType]:
+        planned = self.run.planned
+        if planned is None:
+            return
+        name = "plan" if planned.plan.rewritten else "plan (concrete already)"
+        yield _stage(f"\n{name}", planned.seconds)
+        for number, step in enumerate(planned.plan.steps, 1):
+            yield _text(f"  {number}. ", step)
+        if planned.plan.reasoning:
+            yield _text("  ", planned.plan.reasoning, "dim")
+        if self.run.described:
+            yield _stage("description", self.run.described.seconds)
+            yield _text("  ", self.run.described.text)
+
+    def _round(self, this: RoundView) -> Iterator[RenderableType]:
+        best = self.run.best
+        delivered = self.run.delivered is not None and best is not None and best.index == this.index
+        start = this.edits[0].start if this.edits else "?"
+        mark = "  ← delivered" if delivered else ""
+        yield Text.assemble((f"\nround {this.index + 1}", "bold"), f"  on the {start}{mark}")
+        for edit in this.edits:
+            yield self._edit(edit)
+        if this.measured:
+            yield Text("\n".join(f"  {line}" for line in this.measured.facts.sentences()), style="dim")
+        if this.scored:
+            consistency = this.scored.consistency
+            head = _stage(f"score {consistency.score:g} of 10", this.scored.seconds)
+            if consistency.caps:
+                head.append(f"  (said {consistency.raw_score:g}; {', '.join(consistency.caps)})")
+            yield head
+            yield _text("  ", consistency.reason)
+        if this.concluded:
+            verdict = this.concluded.verdict
+            yield Text.assemble(_stage("verdict", this.concluded.seconds), "  ", tag_text(verdict.tag))
+            yield _text("  ", verdict.reasoning)
+            if verdict.instruction:
+                yield _text("  next: ", verdict.instruction, "yellow")
+        if this.judged:
+            q = this.judged.quality
+            numbers = f"  SC {q.semantic:g}  PQ {q.perceptual:g}  overall {q.overall:.2f}"
+            yield Group(_stage("quality", this.judged.seconds), Text(numbers))
+
+    def _edit(self, edit: Edited) -> RenderableType:
+        head = Text.assemble(
+            (f"step {edit.step + 1}", "bold"), f"  by {printable(edit.editor)}  seed {edit.seed}  ",
+            (f"{edit.seconds:.2f} s", "cyan"),
         )  # fmt: skip
-    out.print(table)
+        parts: list[RenderableType] = [head, _text("  ", edit.instruction)]
+        operations = dig(edit.details, "operations")
+        for operation in operations if isinstance(operations, list) else []:
+            parts.append(_text("    ", _operation(operation), "dim"))
+        parts += [_text("  note: ", note, "yellow") for note in edit.notes]
+        parts.append(self._picture("  ", edit.image, style="dim"))
+        return Group(*parts)
+
+    def _call(self, call: Called) -> RenderableType:
+        tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens" if call.prompt_tokens else ""
+        head = _stage(f"call {call.call}  {printable(call.model)}  {tokens}  x{call.attempts}", call.seconds)
+        where = Text(f"  all of it: reedit trace show {printable(self.run.run.id)} --raw {call.seq}", "dim")
+        reply = call.error or call.raw or ""
+        return Group(head, _text("  ", reply[:400], "red" if call.error else "dim"), where)
+
+    def _ending(self) -> Iterator[Text]:
+        result = self.run.result
+        if result is None:
+            yield Text("\ncut off: the process ended before the run did", style="red")
+            return
+        words = [printable(said(result, "status")) or "?", f"{self.run.seconds:.2f} s"]
+        words += [printable(said(result, key)) for key in ("output", "message") if result.get(key)]
+        yield Text("\n" + "  ".join(words), style="bold")
+
+    def _picture(self, words: str, ref: ImageRef, style: str = "") -> RenderableType:
+        scaled = "" if ref.scale == 1 else f"  (kept at {ref.scale:.0%})"
+        line = Text(f"{words}  {printable(ref.path)}  {ref.width}x{ref.height}{scaled}", style=style)
+        if self.protocol == "none":
+            return line
+        pixels = load(self.run.run, ref)
+        if pixels is None:
+            line.append("  (missing or broken)", style="red")
+            return line
+        small = eight_bit(pixels)
+        if self.protocol == "blocks":
+            return Group(line, pictures.blocks(small))
+        return Group(line, _Escape(pictures.escape(small, self.protocol)))
 
 
-def _summary(run: Run) -> dict[str, Any]:
-    try:
-        header, result = run.header, run.result or {}
-    except TraceError as error:
-        return {
-            "id": run.id, "status": "broken", "tag": "", "score": None, "rounds": None, "seconds": None, "photo": "",
-            "instruction": str(error),
-        }  # fmt: skip
-    return {
-        "id": run.id,
-        "status": run.status,
-        "tag": run.tag,
-        "score": result.get("score"),
-        "rounds": result.get("rounds"),
-        "seconds": result.get("seconds"),
-        "photo": str(header.get("input", {}).get("path", "")),
-        "instruction": str(header.get("instruction", "")),
-    }
+class _Escape:
+    """A terminal's own picture sequence, written as it is."""
+
+    def __init__(self, sequence: str) -> None:
+        self.sequence = sequence
+
+    def __rich_console__(self, console: Console, options: Any) -> Iterator[Any]:
+        from rich.segment import Segment
+
+        # a control segment: rich neither measures nor wraps it
+        yield Segment(self.sequence, None, [(ControlType.BELL,)])
+        yield Segment.line()
 
 
-def show_run(run: Run, *, pictures: bool, as_json: bool) -> None:
-    """One run, event by event."""
-    if as_json:
-        events = [event.model_dump(mode="json") for event in run.events]
-        print_json({"path": printable(run.path), "run": run.header, "events": events, "result": run.result})
+def _operation(operation: Any) -> str:
+    if not isinstance(operation, dict):
+        return json.dumps(operation, ensure_ascii=False, default=str)
+    name = said(operation, "operation")
+    return "  ".join([name, *(f"{key} {value}" for key, value in operation.items() if key != "operation")])
+
+
+def _bars(sums: dict[str, float]) -> Iterator[Text]:
+    """Time per stage."""
+    longest = max(sums.values(), default=0.0)
+    if longest <= 0:
         return
-    out = _console()
-    show_pictures = pictures and out.is_terminal and out.color_system in ("256", "truecolor")
-    for part in _header(run):
-        out.print(part)
-    for event in run.events:
-        told = _tell(run, event, show_pictures)
-        if told is not None:
-            out.print(told)
-    out.print(_ending(run))
+    yield Text("\ntime by stage", style="bold")
+    for stage, seconds in sums.items():
+        eighths = max(1, round(8 * BAR * seconds / longest))
+        bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+        yield Text.assemble(f"  {stage:<9}", (bar.ljust(BAR), "cyan"), f"  {seconds:8.2f} s")
 
 
-def _header(run: Run) -> list[RenderableType]:
-    header, source = run.header, run.header.get("input", {})
-    size = f"{source.get('width')}x{source.get('height')} {source.get('format')}"
-    photo = f"{printable(source.get('path', '?'))}  {size}"
-    settings = header.get("settings", {})
-    return [
-        Text(f"run {run.id}", style="bold"),
-        Text(f"  photo     {photo}"),
-        Text(f"  request   {printable(header.get('instruction', ''))}"),
-        Text(
-            f"  reasoner  {settings.get('reasoner')}   editor {settings.get('editor')}   seed {settings.get('seed')}"
-        ),
-    ]
+def show_comparison(a: Run, b: Run, found: Comparison, *, as_json: bool) -> None:
+    """What differs between two runs."""
+    if as_json:
+        print_json(comparison_record(a, b, found))
+        return
+    out = console()
+    out.print(Text.assemble(("a  ", "bold"), printable(a.id), ("   b  ", "bold"), printable(b.id)))
+    for part in tell_comparison(found):
+        out.print(part, soft_wrap=not out.is_terminal)
 
 
-def _tell(run: Run, event: Any, pictures: bool) -> RenderableType | None:
-    """One event as text, or None for those the ending tells."""
-    match event:
-        case Started():
-            return _with_picture(run, Text(f"\nsource  {_picture(event.image)}"), event.image, pictures)
-        case Planned():
-            lines = [f"  {n}. {printable(step)}" for n, step in enumerate(event.plan.steps, 1)]
-            name = "plan" if event.plan.rewritten else "plan (concrete already)"
-            why = [Text(f"  {printable(event.plan.reasoning)}", style="dim")] if event.plan.reasoning else []
-            return Group(_stage(name, event.seconds), Text("\n".join(lines)), *why)
-        case Described():
-            return Group(_stage("description", event.seconds), Text(f"  {printable(event.text)}"))
-        case Called():
-            tokens = (
-                f"{event.prompt_tokens} + {event.completion_tokens} tokens" if event.prompt_tokens else ""
+def tell_comparison(found: Comparison) -> Iterator[Text]:
+    """Differences line by line; one line when there are none."""
+    for difference in found.differences:
+        yield Text(printable(difference.what), style="bold")
+        yield _text("  a  ", difference.a or "(not there)", "red")
+        yield _text("  b  ", difference.b or "(not there)", "green")
+    if found.identical_pixels:
+        scaled = any(picture.scaled for picture in found.pictures)
+        yield Text(f"identical pixels{', as kept (scaled down)' if scaled else ''}", style="bold green")
+        return
+    for picture in found.pictures:
+        place = f"round {picture.round + 1}, step {picture.step + 1}: "
+        if picture.identical:
+            yield Text(f"{place}identical pixels")
+        elif picture.most is None:
+            yield Text(
+                f"{place}pictures cannot be compared (one is missing, or of another size)", style="yellow"
             )
-            reply = event.error or event.raw or ""
-            head = _stage(f"call {event.call}  {event.model}  {tokens}  x{event.attempts}", event.seconds)
-            return Group(head, Text(f"  {printable(reply)[:400]}", style="red" if event.error else "dim"))
-        case Edited():
-            return _edit(run, event, pictures)
-        case Measured():
-            return Text("\n".join(f"  {sentence}" for sentence in event.facts.sentences()), style="dim")
-        case Scored():
-            caps = f"  (said {event.consistency.raw_score:g}; {', '.join(event.consistency.caps)})"
-            head = _stage(f"score {event.consistency.score:g} of 10", event.seconds)
-            head.append(caps if event.consistency.caps else "")
-            return Group(head, Text(f"  {printable(event.consistency.reason)}"))
-        case Concluded():
-            parts: list[RenderableType] = [
-                Text.assemble(_stage("verdict", event.seconds), "  ", tag_text(event.verdict.tag)),
-                Text(f"  {printable(event.verdict.reasoning)}"),
-            ]
-            if event.verdict.instruction:
-                parts.append(Text(f"  next: {printable(event.verdict.instruction)}", style="yellow"))
-            return Group(*parts)
-        case Judged():
-            q = event.quality
-            numbers = f"SC {q.semantic:g}  PQ {q.perceptual:g}  overall {q.overall:.2f}"
-            return Group(_stage("quality", event.seconds), Text(f"  round {event.round + 1}: {numbers}"))
-        case Noted():
-            return Text(f"note  {printable(event.text)}", style="yellow")
-        case Erred():
-            return Text(f"error  {event.error}: {printable(event.message)}", style="red")
-        case Delivered() | Unknown():
-            return None
-    return None
+        else:
+            yield Text(
+                f"{place}pixels differ by {picture.mean:g} on average, {picture.most:g} at most (of 255)"
+            )
 
 
-def _edit(run: Run, event: Edited, pictures: bool) -> RenderableType:
-    head = Text.assemble(
-        (f"\nround {event.round + 1}  step {event.step + 1}", "bold"),
-        f"  on the {event.start}  by {event.editor}  seed {event.seed}  ", (f"{event.seconds:.2f} s", "cyan"),
-    )  # fmt: skip
-    lines: list[RenderableType] = [head, Text(f"  {printable(event.instruction)}")]
-    for operation in event.details.get("operations", []):
-        words = "  ".join(
-            f"{key} {printable(str(value))}" for key, value in operation.items() if key != "operation"
-        )
-        lines.append(Text(f"    {operation.get('operation')}  {words}", style="dim"))
-    lines.extend(Text(f"  note: {printable(note)}", style="yellow") for note in event.notes)
-    lines.append(Text(f"  {_picture(event.image)}", style="dim"))
-    return _with_picture(run, Group(*lines), event.image, pictures)
+def comparison_record(a: Run, b: Run, found: Comparison) -> dict[str, Any]:
+    """The --json object of a comparison."""
+    from dataclasses import asdict
+
+    return {
+        "a": a.id, "b": b.id, "same": found.same, "identical_pixels": found.identical_pixels,
+        "differences": [asdict(one) for one in found.differences],
+        "pictures": [asdict(one) for one in found.pictures],
+    }  # fmt: skip
 
 
-def _ending(run: Run) -> RenderableType:
-    result = run.result
-    if result is None:
-        return Text("\ncut off: the process ended before the run did", style="red")
-    words = [f"\n{run.status}", f"{result.get('seconds', 0):.2f} s"]
-    if result.get("output"):
-        words.append(printable(result["output"]))
-    if result.get("message"):
-        words.append(printable(result["message"]))
-    return Text("  ".join(words), style="bold")
+def raw_number(events: list[Event], name: str) -> int:
+    """The number of an event given as a number, or as its type ("plan": the first of that type)."""
+    if name.isdecimal():
+        return int(name)
+    for event in events:
+        if getattr(event, "event", None) == name:
+            return event.seq
+    raise TraceError(f"There is no event {name!r} in this run.")
 
 
 def _stage(name: str, seconds: float) -> Text:
     return Text.assemble((name, "bold"), "  ", (f"{seconds:.2f} s", "cyan"))
 
 
-def _picture(ref: ImageRef) -> str:
-    scaled = "" if ref.scale == 1 else f"  (kept at {ref.scale:.0%})"
-    return f"{ref.path}  {ref.width}x{ref.height}{scaled}"
+def _text(indent: str, text: str, style: str = "") -> Text:
+    """A text of unknown origin, line by line, without what a terminal would act on."""
+    cut = text[:LONGEST]
+    more = f" … {len(text) - LONGEST:,} more characters" if len(text) > LONGEST else ""
+    below = " " * cell_len(indent)
+    lines = [printable(_expand(line)) for line in cut.splitlines() or [""]]
+    return Text(indent + f"\n{below}".join(lines) + more, style=style)
 
 
-def _with_picture(run: Run, text: RenderableType, ref: ImageRef, pictures: bool) -> RenderableType:
-    if not pictures:
-        return text
-    thumbnail = _thumbnail(run.image(ref))
-    return text if thumbnail is None else Group(text, thumbnail)
+def _expand(line: str) -> str:
+    return line.replace("\t", "    ")
 
 
-def _thumbnail(path: Path) -> Text | None:
-    """The picture in half blocks, two pixels a cell; None when it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            rgb = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError):
-        return None
-    columns = min(THUMBNAIL_COLUMNS, rgb.width)
-    rows = max(2, round(rgb.height * columns / rgb.width) // 2 * 2)
-    small = rgb.resize((columns, rows), Image.Resampling.BOX).load()
-    if small is None:
-        return None
-    text = Text()
-    for y in range(0, rows, 2):
-        text.append("  ")
-        for x in range(columns):
-            upper, lower = small[x, y], small[x, y + 1]
-            text.append("▀", style=f"rgb{_triple(upper)} on rgb{_triple(lower)}")
-        text.append("\n")
-    text.rstrip()
-    return text
-
-
-def _triple(pixel: Any) -> str:
-    return "({},{},{})".format(*pixel)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.1f}" if isinstance(value, int | float) else ""
-
-
-def _console() -> Console:
+def console() -> Console:
+    """For a story on stdout. Markup is off: instructions and replies may contain brackets."""
     # a pipe gets whole lines: 200 columns rather than a guess of 80
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))
     return Console(markup=False, highlight=False, emoji=False, width=width)

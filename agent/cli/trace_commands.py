@@ -1,0 +1,116 @@
+"""`reedit trace ...`: the commands that read run folders."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from agent.cli import options as o
+from agent.cli.boundary import guarded
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Read the run folders: what was thought, edited and judged.",
+)
+
+RunName = Annotated[
+    str, typer.Argument(help="Id of a run (its beginning or end is enough), a folder, or last.")
+]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", help="Only runs with this verdict; give it again for more.")
+]
+ByEditor = Annotated[str | None, typer.Option("--editor", help="Only runs with this editor.")]
+ByReasoner = Annotated[str | None, typer.Option("--reasoner", help="Only runs with this reasoner.")]
+ByText = Annotated[str | None, typer.Option("--text", help="Only runs whose instruction contains this.")]
+Since = Annotated[
+    str | None, typer.Option(help="Only runs begun since then: 2026-11-21, or an age: 90m, 12h, 3d, 2w.")
+]
+Until = Annotated[str | None, typer.Option(help="Only runs begun before then.")]
+MinScore = Annotated[float | None, typer.Option(help="Only runs with at least this score.")]
+
+
+@app.command("list")
+@guarded
+def list_(
+    tag: Tags = None,
+    editor: ByEditor = None,
+    reasoner: ByReasoner = None,
+    text: ByText = None,
+    since: Since = None,
+    until: Until = None,
+    min_score: MinScore = None,
+    sort: Annotated[
+        Literal["time", "score", "seconds", "rounds"], typer.Option(help="What to sort by.")
+    ] = "time",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most so many: the last of the list.")] = None,
+    runs: o.Runs = None,
+    as_json: o.Json = False,
+) -> int:
+    """List the runs, oldest first.
+
+    Example:  reedit trace list --tag Success --since 7d --sort score --limit 20
+    """
+    from agent import config
+    from agent.cli import listing
+    from agent.trace.index import Filter, rows, select
+
+    root = config.load({"runs": runs}).runs
+    wanted = Filter(
+        tuple(tag or ()), editor, reasoner, text, listing.moment(since), listing.moment(until), min_score
+    )
+    found = select(rows(root), wanted, sort, reverse=reverse)
+    if limit is not None:
+        found = found[len(found) - min(limit, len(found)) :]
+    listing.show(found, root, as_json=as_json, filtered=wanted != Filter())
+    return 0
+
+
+@app.command()
+@guarded
+def show(
+    run: RunName = "last",
+    raw: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT", help="Print this event whole, as JSON: its number, or its type."),
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Pictures, where the terminal can show them.")
+    ] = True,
+    protocol: Annotated[
+        Literal["kitty", "iterm2", "sixel", "blocks"] | None,
+        typer.Option(help="How to show pictures. [default: what the terminal says it can]"),
+    ] = None,
+    runs: o.Runs = None,
+    as_json: o.Json = False,
+) -> int:
+    """Tell one run as a story: plan, rounds, facts, scores, verdicts, timings."""
+    from agent import config
+    from agent.cli import story
+    from agent.trace import find_run
+
+    found = find_run(config.load({"runs": runs}).runs, run)
+    if raw is not None:
+        story.show_event(found, story.raw_number(found.salvage()[0], raw))
+    else:
+        story.show_run(found, protocol=protocol if pictures else "none", as_json=as_json)
+    return 0
+
+
+@app.command()
+@guarded
+def diff(a: RunName, b: RunName, runs: o.Runs = None, as_json: o.Json = False) -> int:
+    """What differs between two runs: settings, plan, rounds, verdicts, pixels. Exit code 0 if nothing, else 1."""
+    from agent import config
+    from agent.cli import story
+    from agent.trace import find_run
+    from agent.trace.compare import compare
+    from agent.trace.view import view
+
+    root = config.load({"runs": runs}).runs
+    first, second = find_run(root, a), find_run(root, b)
+    found = compare(view(first), view(second))
+    story.show_comparison(first, second, found, as_json=as_json)
+    return 0 if found.same else 1
