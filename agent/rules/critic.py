@@ -157,11 +157,9 @@ def spilled(readings: Sequence[Reading], facts: Facts) -> bool:
 def numbers(readings: Sequence[Reading], facts: Facts, language: Language) -> str:
     """What was measured, as one paragraph: shortfalls first, limits only where they are broken."""
     told = [
-        r
-        for r in readings
-        if r.verdict != "unmeasurable" and (not r.effect.is_limit or r.verdict == "strong")
+        r for r in readings if not math.isnan(r.value) and (not r.effect.is_limit or r.verdict == "strong")
     ]
-    told.sort(key=lambda r: r.verdict == "enough")
+    told.sort(key=lambda r: (r.verdict == "unmeasurable", r.verdict == "enough"))
     sentences = [_with_verdict(r, language) for r in told]
     if facts.outside_changed is not None:
         outside = f"{facts.outside_changed:.2%}"
@@ -206,7 +204,8 @@ def _corrections(task: Task, ops: Sequence[Op], result: Image, faults: Sequence[
         step = next(_candidates(task, ops, result, reading), None)
         if step is not None and step not in steps:
             steps.append(step)
-            mended.add(id(reading.op))
+            if grammar.parse(step, masked=task.mask is not None)[0].name == reading.op.name:
+                mended.add(id(reading.op))
     if not steps:
         return None
     text = ("，" if task.language == "zh" else ", ").join(steps[:STEPS_MOST])

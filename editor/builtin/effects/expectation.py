@@ -93,7 +93,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     "saturation": (_Row("chroma", 0.08, 0.9, "the colours get stronger"), _GARISH),
     "vibrance": (_Row("vibrance", 0.05, 1.2, "the muted colours get stronger"), _GARISH),
     "temperature": (_Row("warmth", 2.0, 22, "the picture gets warmer"), _CLIPPED),
-    "tint": (_Row("tint", 1.2, 24, "the picture shifts to magenta"), _CLIPPED),
+    "tint": (_Row("tint", 1.0, 24, "the picture shifts to magenta"), _CLIPPED),
     "color_pop": (
         _Row("greyness", 0.6, None, "everything else is grey", "outside", fixed=True),
         _Row("chroma", 0, 0.4, "the kept part keeps its colour"),
@@ -124,7 +124,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     "golden_hour": (_Row("warmth", 2.5, 40, "the light is golden"), _CLIPPED),
     "day_to_night": (
         _Row("lightness", -10, None, "it is dark"),
-        _Row("warmth", -1.0, -45, "the light is blue"),
+        _Row("warmth", -1.0, None, "the light is blue"),
     ),
     "snow": (_Row("bright_specks", 0.004, 0.3, "flakes are falling"),),
     "fog": (
@@ -170,7 +170,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     "paling": (_Row("lightness", 2.5, 45, "the leaf is paler"), _Row("chroma", -0.04, -0.95, "less colour")),
     "browning": (_Row("toward_hue", 10.0, None, "the leaf turns to brown", target=_BROWN),),
     "greening": (_Row("toward_hue", 3.0, None, "the leaves are greener", target=_GREEN), _GARISH),
-    "autumn": (_Row("autumn", 0.2, None, "yellow to red leaves"),),
+    "autumn": (_Row("push", 3.0, 60, "yellow to red leaves", target=_ORANGE),),
 }
 
 

@@ -218,17 +218,13 @@ def _share_of(test: Callable[[Float, Float, Float], NDArray[np.bool_]]) -> Calla
         for side, chroma in zip((view.before, view.after), view.chroma, strict=True):
             hue = np.degrees(np.arctan2(side[:, 2], side[:, 1])).astype(np.float32)
             shares.append(float(np.mean(test(side[:, 0], chroma, hue))))
-        return ALREADY if min(shares) > 0.6 else shares[1] - shares[0]
+        return shares[1] - shares[0]
 
     return metric
 
 
 def _is_brown(lightness: Float, chroma: Float, hue: Float) -> NDArray[np.bool_]:
     return (hue > 20) & (hue < 88) & (chroma > 6) & (lightness > 8) & (lightness < 72)
-
-
-def _is_autumn(lightness: Float, chroma: Float, hue: Float) -> NDArray[np.bool_]:
-    return (hue > 5) & (hue < 84) & (chroma > 12)
 
 
 def _target(effect: Effect) -> NDArray[np.float32]:
@@ -491,7 +487,6 @@ METRICS: dict[str, Metric] = {
         _one_hue, "colour", ("share of other hues that is gone", "已去除的其他色相比例"), "%", state=True
     ),
     "brown": Metric(_share_of(_is_brown), "colour", ("share of brown", "褐色的比例"), "%"),
-    "autumn": Metric(_share_of(_is_autumn), "colour", ("share of yellow to red", "黄色到红色的比例"), "%"),
     "detail": Metric(_detail, "texture", ("fine detail (gradient of L)", "细节（L 的梯度）"), "%"),
     "noise": Metric(_noise, "texture", ("noise in L", "L 的噪点")),
     "noise_share": Metric(_noise_share, "texture", ("noise in L", "L 的噪点"), "%"),

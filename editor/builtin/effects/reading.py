@@ -63,6 +63,8 @@ class Reading:
         chinese = language == "zh"
         metric = METRICS[self.effect.metric]
         name = _place(self, language) + metric.names[chinese]
+        if chinese and name[-1].isascii():
+            name += " "
         if math.isnan(self.value):
             return f"{name}无法测量" if chinese else f"{name} could not be measured here"
         if math.isinf(self.value):
@@ -83,6 +85,8 @@ class Reading:
 
     def _bound(self, chinese: bool) -> str:
         effect, unit = self.effect, METRICS[self.effect.metric].unit
+        if self.verdict == "unmeasurable":
+            return "其他步骤也影响它，未作评判" if chinese else "not judged: another step acts on it too"
         most = effect.is_limit or self.verdict == "strong"
         bound = effect.at_most if most else effect.at_least
         text = _number(abs(bound or 0.0), unit)
