@@ -239,7 +239,7 @@ def _keys(reading: Reading) -> Iterator[str]:
         if effect.metric in _REMEDY and not upwards:
             yield _REMEDY[effect.metric]
     key = _BY_METRIC.get(effect.metric)
-    if key is not None and effect.area == "region":
+    if key is not None and effect.area in ("region", "centre"):
         yield key if upwards else _opposite(key)
 
 

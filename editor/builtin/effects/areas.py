@@ -26,6 +26,7 @@ Area = Literal[
     "dark_half",
     "light_half",
     "light_vs_dark",
+    "centre",
 ]
 SOLID = 0.75
 """A single leaf fills this share of its convex hull."""
@@ -97,10 +98,20 @@ def _tips(lightness: Float, region: Mask | None) -> Parts:
     return inside & (ends | (_depth(inside) < 0.12)), None
 
 
-def _corners_vs_centre(lightness: Float, region: Mask | None) -> Parts:
+def _radius(lightness: Float) -> Float:
+    """Distance from the middle, 0 there and 1 in the corners."""
     height, width = lightness.shape
-    y, x = np.mgrid[-1.0 : 1.0 : height * 1j, -1.0 : 1.0 : width * 1j]
-    radius = np.hypot(x, y) / np.sqrt(2.0)
+    across = np.linspace(-1, 1, width, dtype=np.float32)
+    down = np.linspace(-1, 1, height, dtype=np.float32)
+    return cast("Float", np.hypot(across[None, :], down[:, None]) / np.float32(2**0.5))
+
+
+def _centre(lightness: Float, region: Mask | None) -> Parts:
+    return _filled(lightness, region) & (_radius(lightness) < 0.45), None
+
+
+def _corners_vs_centre(lightness: Float, region: Mask | None) -> Parts:
+    radius = _radius(lightness)
     return radius > 0.78, radius < 0.35
 
 
@@ -140,5 +151,6 @@ AREAS: dict[str, Callable[[Float, Mask | None], Parts]] = {
     "dark_half": _by_lightness(dark=True),
     "light_half": _by_lightness(dark=False),
     "light_vs_dark": _light_vs_dark,
+    "centre": _centre,
 }
 """name -> function(L of the source, the region's mask or None) -> (the part, what it is compared with or None)."""

@@ -109,7 +109,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
         _Row("blacks", 1.5, 30, "the blacks are lifted"),
         _Row("chroma", -0.03, -0.8, "the colours fade"),
     ),
-    "grain": (_Row("noise", 0.4, 9, "there is grain"),),
+    "grain": (_Row("noise", 0.3, 9, "there is grain"),),
     "vignette": (_Row("relative_lightness", -0.05, -1.6, "the corners are darker", "corners_vs_centre"),),
     "cross_process": (_Row("change", 0.3, None, "the colours cross over", fixed=True), _GARISH),
     "teal_orange": (
@@ -160,7 +160,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     "interveinal_chlorosis": (
         _Row("toward_hue", 3.0, None, "between the veins it is more yellow", "between_vs_veins", _YELLOW),
     ),
-    "tip_burn": (_Row("brown", 0.025, None, "the tips and margins are brown", "tips"),),
+    "tip_burn": (_Row("brown", 0.018, None, "the tips and margins are brown", "tips"),),
     "spots": (_Row("dark_specks", 0.008, 0.5, "there are dark spots"),),
     "wilting": (
         _Row("chroma", -0.08, -0.85, "the colours are dull"),

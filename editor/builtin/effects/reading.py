@@ -114,7 +114,7 @@ def assess(ops: Sequence[Op], source: Image, result: Image, limit: Mask | None =
         pair = _pair(ops, source, result, limit)
     except (EditError, UsageError):
         return [Reading(op, effect, math.nan, "unmeasurable") for op in ops for effect in expected(op)]
-    readings = [_reading(pair, op, effect) for op in ops for effect in expected(op)]
+    readings = [_reading(pair, op, _placed(effect, op, ops)) for op in ops for effect in expected(op)]
     readings = [_untangled(reading, readings, pair) for reading in readings]
     if limit is None:
         readings.extend(_outside(pair, ops))
@@ -149,6 +149,14 @@ def _pair(ops: Sequence[Op], source: Image, result: Image, limit: Mask | None) -
         reference = resolve(OPERATIONS[op.name].function)(reference, op, context)
         inside = inside if inside is not None and inside.shape == reference.shape[:2] else None
     return Pair(reference, result, inside, source if moves else None)
+
+
+def _placed(effect: Effect, op: Op, ops: Sequence[Op]) -> Effect:
+    """The effect, read in the centre where a vignette of the same plan would hide it further out."""
+    hidden = op.name != "vignette" and any(other.name == "vignette" for other in ops)
+    if hidden and effect.area == "region" and METRICS[effect.metric].family == "tone" and not effect.is_limit:
+        return replace(effect, area="centre")
+    return effect
 
 
 def _reading(pair: Pair, op: Op, effect: Effect) -> Reading:
@@ -239,6 +247,7 @@ _AREAS: dict[str, tuple[str, str]] = {
     "top_vs_bottom": ("top against bottom, ", "上部相对于下部，"),
     "dark_half": ("darker half, ", "较暗的一半，"),
     "light_half": ("lighter half, ", "较亮的一半，"),
+    "centre": ("in the centre, ", "中心处，"),
     "light_vs_dark": ("lighter against darker half, ", "较亮的一半相对于较暗的一半，"),
 }
 
