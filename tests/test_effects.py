@@ -242,3 +242,16 @@ def test_readings_speak_both_languages() -> None:
     assert strong.sentence() == "the sky: contrast of L rose by 90 % (at most 70 %)"
     fell = Reading(Op("contrast", 0.25), effect, -0.1, "reversed")
     assert fell.sentence() == "contrast of L fell by 10 % (a rise of at least 5 % was due)"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_sixteen_bits_tiny_pictures_and_other_sizes_are_read(name: str) -> None:
+    op, picture, limit = case(name)
+    deep = picture.astype(np.uint16) * 257
+    verdicts = {reading.verdict for reading in assess([op], deep, run(op, deep, limit), limit)}
+    assert verdicts <= {"enough", "unmeasurable"}
+    line, larger = picture[:1].copy(), cv2.resize(picture, (500, 333))
+    for source, result in ((line, line), (picture, larger)):
+        for reading in assess([op], source, result):
+            assert reading.sentence("zh")
+            assert reading.verdict != "strong"

@@ -275,7 +275,7 @@ def _noise_share(view: View, effect: Effect) -> float:
 
 
 def _flat(view: View, effect: Effect) -> float:
-    """Change of the share of neighbours that are equal to within a hundredth of L times 60."""
+    """Change of the share of neighbours that differ by less than 0.3 L."""
     before, after = _over_patches(view, _flatness)
     return NAN if before > 0.7 else after - before
 
@@ -312,8 +312,8 @@ def _noise_level(lightness: Float) -> float:
 
 
 def _flatness(lightness: Float) -> float:
-    steps = np.abs(np.diff(lightness, axis=1)), np.abs(np.diff(lightness, axis=0))
-    return float(np.mean([np.mean(step < 0.3) for step in steps]))
+    steps = np.concatenate([np.diff(lightness, axis=axis).ravel() for axis in (0, 1)])
+    return float(np.mean(np.abs(steps) < 0.3)) if steps.size else 1.0
 
 
 def _bits(samples: list[Image]) -> float:

@@ -65,7 +65,7 @@ class View:
     @cached_property
     def change(self) -> Float:
         """CIE76 distance of each pixel, (n,)."""
-        return cast("Float", np.linalg.norm(self.after - self.before, axis=1))
+        return self.of(self.pair.distance)
 
     @cached_property
     def patches(self) -> list[Patch]:
@@ -142,9 +142,17 @@ class Pair:
         return np.ascontiguousarray(self.before[..., 0])
 
     @cached_property
+    def distance(self) -> Float:
+        """CIE76 distance, (h, w). Of softened pictures when their sizes differ: resizing has blurred fine texture."""
+        before, after = self.before, self.after
+        if not self.aligned:
+            before, after = cv2.GaussianBlur(before, (0, 0), 2), cv2.GaussianBlur(after, (0, 0), 2)
+        return cast("Float", np.linalg.norm(after - before, axis=2))
+
+    @cached_property
     def changed_share(self) -> float:
         """Share of the small picture that visibly changed."""
-        return float(np.mean(np.linalg.norm(self.after - self.before, axis=2) > NOTICEABLE))
+        return float(np.mean(self.distance > NOTICEABLE))
 
     def _scaled(self, region: Region) -> Region:
         if region.rect is None:
