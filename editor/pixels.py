@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections import deque
 from typing import cast
 
 import cv2
@@ -11,6 +14,11 @@ from numpy.typing import NDArray
 from editor.base import Image
 
 Float = NDArray[np.float32]
+
+_BASE_PIXELS = 2_000_000
+_REMEMBERED_FROM = 6_000_000
+_bases: deque[tuple[weakref.ref[Image], Image]] = deque(maxlen=6)
+_bases_lock = threading.Lock()
 
 
 def full(image: Image) -> int:
@@ -36,9 +44,37 @@ def shrunk_size(height: int, width: int, pixels: int) -> tuple[int, int]:
 
 
 def shrink(image: Image, pixels: int = 1_000_000) -> Image:
-    """The picture at no more than `pixels` pixels, aspect kept, area-averaged; itself when small enough."""
+    """The picture at no more than `pixels` pixels, aspect kept, averaged; itself when small enough.
+
+    Of a large picture a copy of 2 MP is remembered while the picture lives, so that the trace, the measurements
+    and the region finder together read its 24 MP once. The result must not be modified.
+    """
     height, width = image.shape[:2]
     size = shrunk_size(height, width, pixels)
     if size == (width, height):
         return image
+    if height * width > _REMEMBERED_FROM and pixels <= _BASE_PIXELS:
+        image = _remembered_base(image)
+        if size == (image.shape[1], image.shape[0]):
+            return image
+    return _reduced(image, size)
+
+
+def _reduced(image: Image, size: tuple[int, int]) -> Image:
+    """Area-averaged to `size`; whole halvings first, which are several times faster."""
+    while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        image = cast("Image", cv2.resize(image, half, interpolation=cv2.INTER_LINEAR))
     return cast("Image", cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _remembered_base(image: Image) -> Image:
+    with _bases_lock:
+        for known, base in _bases:
+            if known() is image:
+                return base
+    height, width = image.shape[:2]
+    base = _reduced(image, shrunk_size(height, width, _BASE_PIXELS))
+    with _bases_lock:
+        _bases.append((weakref.ref(image), base))
+    return base
