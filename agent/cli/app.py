@@ -157,6 +157,34 @@ def editors(as_json: o.Json = False) -> int:
     return 0
 
 
+@app.command("serve", context_settings={"ignore_unknown_options": True})
+@guarded
+def serve_(
+    model: Annotated[str, typer.Option(help="Name on the hub, or a folder, of a vision-language model.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8000,
+    name: Annotated[str | None, typer.Option(help="Name to serve it under. [default: the model's]")] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Part of the GPU's memory to take; 0.35 leaves room for a diffusion editor."),
+    ] = None,
+    max_model_len: Annotated[int, typer.Option(min=2048, help="Tokens of prompt and reply together.")] = 8192,
+    python: Annotated[str | None, typer.Option(help="Interpreter that has vLLM, if not this one.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds until it must answer.")] = 1800.0,
+    extra: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- VLLM FLAGS]", help="More flags for vLLM.")
+    ] = None,
+) -> int:
+    """Serve a model with vLLM for `--reasoner vlm`, until Ctrl-C.
+
+    Example:  reedit serve --model Qwen/Qwen2.5-VL-7B-Instruct --share 0.35
+    """
+    from agent.cli.boundary import say
+    from agent.vlm.serve import ServeOptions, serve
+
+    options = ServeOptions(model, port, name, share, max_model_len, python, wait, tuple(extra or ()))
+    return serve(options, say)
+
+
 @app.command("doctor")
 @guarded
 def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.Json = False) -> int:
@@ -164,7 +192,10 @@ def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.J
     from agent import config
     from agent.cli import doctor
 
-    return doctor.show(config.load({"vlm_url": vlm_url, "vlm_model": vlm_model}), as_json=as_json)
+    flags = {"vlm_url": vlm_url, "vlm_model": vlm_model}
+    if vlm_url or vlm_model:  # asking about a server means that it is needed
+        flags["reasoner"] = "vlm"
+    return doctor.show(config.load(flags), as_json=as_json)
 
 
 app.add_typer(trace_commands.app, name="trace")

@@ -76,6 +76,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
             f'pip install "reedit[{extra}]"' if missing else "",
             needed,
         )
+    yield from _vlm(settings)
     yield _gpu()
 
 
@@ -101,6 +102,20 @@ def _pictures() -> Iterator[Check]:
         yield Check("Chinese glyphs", True, path)
     except CannotDo as error:
         yield Check("Chinese glyphs", False, str(error), "apt install fonts-noto-cjk   (or any CJK font)")
+
+
+def _vlm(settings: Settings) -> Iterator[Check]:
+    """The server of the vlm reasoner: address, model, eyes, structured output."""
+    if any(importlib.util.find_spec(name) is None for name in EXTRAS["vlm"]):
+        return
+    from agent.vlm.checks import checks
+    from agent.vlm.reasoner import KEY_VARIABLE
+
+    needed = settings.reasoner == "vlm"
+    for check in checks(settings.vlm_url, settings.vlm_model, os.environ.get(KEY_VARIABLE)):
+        # a server that does not enforce the form of a reply can be used
+        optional = check.name in ("VLM JSON schema", "VLM regular expression")
+        yield Check(check.name, check.ok, check.message, check.fix, needed and not optional)
 
 
 def _gpu() -> Check:

@@ -21,9 +21,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from agent.types import MAX_STEPS, Consistency, Quality, Verdict
 
 LONGEST_STEP = 300
-LONGEST_REASON = 600
-LONGEST_DESCRIPTION = 1_200
-LONGEST_THOUGHT = 1_200
+LONGEST_REASON = 400
+LONGEST_DESCRIPTION = 900
+LONGEST_THOUGHT = 900
 """Characters. Bounds on what is asked for, and, doubled where only people read it, on what is kept."""
 
 DESCRIPTION_REGEX = rf"[^<]{{1,{LONGEST_DESCRIPTION}}}"
