@@ -6,13 +6,14 @@ import os
 import platform
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import editor as editors
 from agent.config import Settings
@@ -21,8 +22,9 @@ from agent.loop import Loop, LoopOptions, Stage
 from agent.trace import NullTrace, Trace, TraceWriter
 from agent.types import Consistency, LoopResult, Outcome, Plan, Reasoner, Task, Verdict
 from editor import photo as photos
-from editor.base import Image, Mask
+from editor.base import Editor, Image, Mask
 from editor.measure import Facts, measure
+from editor.pixels import warm_up
 
 REASONERS: dict[str, str] = {
     "builtin": "agent.rules:RulesReasoner",
@@ -30,10 +32,14 @@ REASONERS: dict[str, str] = {
 }
 """name -> "module:Class", imported when asked for. A class has from_settings(settings, trace), or takes nothing."""
 
+_LIBRARIES = ("numpy", "PIL", "cv2", "skimage", "torch", "diffusers")
+"""Whose versions a run records, if it has loaded them."""
+
 LONGEST_INSTRUCTION = 2_000
 """Characters; no request needs more, and every model's context is finite."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+Value = TypeVar("Value")
 AnyPath = str | os.PathLike[str]
 
 
@@ -66,28 +72,63 @@ def clean_instruction(text: str) -> str:
     return text
 
 
-def run(job: Job, settings: Settings, notify: Callable[[Stage], None] | None = None) -> Outcome:
-    """Run a job. Raises ReeditError when nothing can be delivered; the trace, if one was begun, says why."""
+def run(
+    job: Job,
+    settings: Settings,
+    notify: Callable[[Stage], None] | None = None,
+    *,
+    editor: Editor | None = None,
+    reasoner: Callable[[Settings, Trace], Reasoner] | None = None,
+    header: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Run a job. Raises ReeditError when nothing can be delivered; the trace, if one was begun, says why.
+
+    editor: one that is there already, instead of the settings' own. reasoner: makes one, instead of `make_reasoner`.
+    header: more for run.json.
+    """
     began = time.perf_counter()
     instruction = clean_instruction(job.instruction)
     output = photos.default_output(job.photo) if job.output == "auto" else job.output
     if output is not None:
         photos.check_output(job.photo, output, job.overwrite)
-    made = editors.make(settings.editor)
-    photo = load(job, settings)
-    task = Task(photo.image, instruction, made.abilities, resolve_mask(job, photo.image), settings.seed)
-    trace = TraceWriter(settings.runs, _header(job, settings, photo), keep_full=settings.keep == "full")
+    loading = _in_background(lambda: load(job, settings))  # decoding and importing overlap
+    _in_background(warm_up)
+    made = editor or editors.make(settings.editor)
+    trace = TraceWriter(settings.runs, {}, keep_full=settings.keep == "full")
+    mind: Reasoner | None = None
     try:
-        reasoner = make_reasoner(settings, trace)
+        mind = (reasoner or make_reasoner)(settings, trace)
+        photo = loading.result()
+        trace.update_header(**_header(job, settings, photo), **(header or {}))
+        task = Task(photo.image, instruction, made.abilities, resolve_mask(job, photo.image), settings.seed)
         options = LoopOptions(settings.rounds, settings.steps, settings.preserve)
-        result = Loop(reasoner, made, trace, options, notify or (lambda stage: None)).run(task)
+        result = Loop(mind, made, trace, options, notify or (lambda stage: None)).run(task)
         return _deliver(photo, output, job, trace, result, began)
     except KeyboardInterrupt:
         trace.close("interrupted")
         raise
-    except ReeditError as error:
+    except Exception as error:
         _close_failed(trace, error)
+        if isinstance(error, ReeditError) and trace.opened:
+            error.run = trace.path
         raise
+    finally:
+        if (close := getattr(mind, "close", None)) is not None:
+            close()
+
+
+def _in_background(work: Callable[[], Value]) -> Future[Value]:
+    future: Future[Value] = Future()
+
+    def run_it() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    # a daemon: an interrupted run does not wait for a large photo
+    threading.Thread(target=run_it, name="reedit-load", daemon=True).start()
+    return future
 
 
 def think(job: Job, settings: Settings) -> Plan:
@@ -202,7 +243,7 @@ def _source_type(result: LoopResult) -> str:
     return max(types, key=order.index)
 
 
-def _close_failed(trace: TraceWriter, error: ReeditError) -> None:
+def _close_failed(trace: TraceWriter, error: Exception) -> None:
     if not trace.opened:
         return
     try:
@@ -231,12 +272,5 @@ def _header(job: Job, settings: Settings, photo: photos.Photo) -> dict[str, Any]
         },
         "settings": settings.model_dump(mode="json"),
         "versions": {"reedit": __version__, "python": platform.python_version(), "platform": sys.platform}
-        | {name: _version(name) for name in ("numpy", "pillow", "opencv-python-headless", "scikit-image")},
+        | {name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules},
     }  # fmt: skip
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from editor.base import Image, Mask
-from editor.pixels import Float, full, lab, shrunk_size
+from editor.pixels import Float, full, lab, shrink, shrunk_size
 
 SMALL = 200_000
 """Pixels at which colours are compared: enough for statistics to a tenth of a point."""
@@ -217,6 +217,7 @@ def _eight_bit(image: Image) -> Image:
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:
+    image = shrink(image, SMALL)
     if (image.shape[1], image.shape[0]) == size:
         return image
     resized: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

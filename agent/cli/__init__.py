@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ def main() -> NoReturn:
 
         print(f"reedit {__version__}")
         sys.exit(0)
+    gc.set_threshold(100_000, 20, 20)  # importing makes many objects and no garbage
     from agent.cli.app import app
 
     app(prog_name="reedit")

@@ -73,7 +73,6 @@ def apply_(
     Example:  reedit apply leaf.jpg "make the leaf show potassium deficiency" -o out.jpg
     """
     from agent import config, session
-    from agent.cli import render
     from agent.cli.progress import watch
 
     settings = config.load({
@@ -87,6 +86,8 @@ def apply_(
     )  # fmt: skip
     with watch(settings.rounds, quiet=quiet or as_json) as notify:
         outcome = session.run(job, settings, notify)
+    from agent.cli import render
+
     render.outcome(outcome, as_json=as_json, quiet=quiet, verbose=verbose)
     return outcome.exit_code
 

@@ -109,7 +109,7 @@ class Pair:
         self.aligned = source.shape == result.shape and source.dtype == result.dtype
         self.small = small(source)
         size = self.small.shape[1], self.small.shape[0]
-        self.small_result = cv2.resize(result, size, interpolation=cv2.INTER_AREA)
+        self.small_result = cv2.resize(small(result), size, interpolation=cv2.INTER_AREA)
         self.before: Float = lab(self.small)
         self.after: Float = lab(self.small_result)
         self.limit = None if limit is None else cv2.resize(limit, size, interpolation=cv2.INTER_AREA)
