@@ -114,3 +114,54 @@ def diff(a: RunName, b: RunName, runs: o.Runs = None, as_json: o.Json = False) -
     found = compare(view(first), view(second))
     story.show_comparison(first, second, found, as_json=as_json)
     return 0 if found.same else 1
+
+
+@app.command()
+@guarded
+def report(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|DIR", help="A run (id, its beginning or end, last), or a folder of runs."
+        ),
+    ] = "last",
+    output: Annotated[str, typer.Option("--output", "-o", help="The page to write.")] = "report.html",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file even if it is no report of reedit.")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Pictures bit for bit, as PNG; large ones are JPEG otherwise.")
+    ] = False,
+    tag: Tags = None,
+    text: ByText = None,
+    since: Since = None,
+    until: Until = None,
+    runs: o.Runs = None,
+    as_json: o.Json = False,
+) -> int:
+    """Make a page for the browser: of one run, or a gallery of a folder.
+
+    One run becomes one self-contained file. A folder becomes a page with thumbnails and a page per run in
+    NAME.files beside it. Both work from disk, without a network.
+
+    Example:  reedit trace report runs/ -o report.html
+    """
+    from agent.cli import reports
+    from agent.trace.index import Filter
+
+    wanted = Filter(tuple(tag or ()), text=text, since=reports.moment(since), until=reports.moment(until))
+    reports.write(what, output, runs, wanted, exact=exact, overwrite=overwrite, as_json=as_json)
+    return 0
+
+
+@app.command()
+@guarded
+def serve(
+    folder: Annotated[str | None, typer.Argument(help="Folder of runs. [default: runs]")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 8765,
+) -> int:
+    """Show a growing folder of runs live in the browser, on 127.0.0.1 only, until Ctrl-C."""
+    from agent.cli import reports
+
+    reports.serve(folder, port)
+    return 0
