@@ -459,3 +459,18 @@ def test_two_callers_compute_a_region_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_thresholds_are_ordered() -> None:
     assert 0 < FOUND < SURE < 1
+
+
+def test_a_part_stays_what_it_is_after_it_was_edited() -> None:
+    from editor.base import EditRequest
+    from editor.builtin import BuiltinEditor
+
+    with PillowImage.open(EXAMPLES / "leaf.jpg") as picture:
+        leaf = np.asarray(picture.resize((500, 375)))
+    editor = BuiltinEditor()
+    first = editor.edit(EditRequest(leaf, "strongly turn the leaf purple"))
+    second = editor.edit(EditRequest(first.image, "turn the leaf slightly pale"))
+    assert first.mask is not None
+    assert second.mask is not None
+    both, either = (first.mask > 127) & (second.mask > 127), (first.mask > 127) | (second.mask > 127)
+    assert both.sum() / either.sum() > 0.97

@@ -57,7 +57,10 @@ class BuiltinEditor:
         for number, op in enumerate(ops):
             if request.progress:
                 request.progress(number, len(ops))
+            before = image
             image, applied = run(image, op, limit, rng)
+            if applied.mask is not None:
+                regions.inherit(before, image)
             if image.shape != request.image.shape:
                 limit = None
             done.append(applied)

@@ -26,7 +26,7 @@ from editor.builtin.regions.scene import FOUND, Part, Scene, pixels, small
 from editor.builtin.regions.skin import skin
 from editor.builtin.regions.sky import sky
 
-__all__ = ["FOUND", "NAMED", "PLACES", "SURE", "Found", "find"]
+__all__ = ["FOUND", "NAMED", "PLACES", "SURE", "Found", "find", "inherit"]
 
 SURE = 0.6
 """Below this confidence the editor asks the user to check the region."""
@@ -47,7 +47,7 @@ NAMED: dict[str, Callable[[Scene], Part]] = {
 }
 """The parts that can be found by name."""
 
-_SCENES = 4
+_SCENES = 8
 _scenes: OrderedDict[bytes, Scene] = OrderedDict()
 _lock = threading.Lock()
 _INSIDE = 0.02
@@ -87,6 +87,15 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
     if not mask.any() or (region.kind == "mask" and region.invert):
         raise RegionNotFound(f"Nothing is left of the photo for {_quoted(text)}; change --mask or --region.")
     return Found(mask, confidence, text)
+
+
+def inherit(before: Image, after: Image) -> None:
+    """What was found in `before` holds in `after`, an edit of it: a leaf that was turned yellow is still the leaf.
+
+    So the steps of a plan, and a corrective step on their result, mean the parts that the source shows.
+    """
+    if before.shape == after.shape:
+        _scene(after).adopt(_scene(before), FOUND)
 
 
 def _locate(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | None, float]:

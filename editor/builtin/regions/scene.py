@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import Image
+from editor.builtin.perception import decode, oklab
 from editor.builtin.pixels import Float, shrink, to_float
 
 Bool = NDArray[np.bool_]
@@ -50,6 +51,13 @@ class Scene:
                 self._parts[key] = make()
             return cast("T", self._parts[key])
 
+    def adopt(self, other: Scene, least: float) -> None:
+        """Take over the parts that were found in `other` with at least that confidence."""
+        with other._lock:
+            found = {k: v for k, v in other._parts.items() if isinstance(v, Part) and v.confidence >= least}
+        with self._lock:
+            self._parts = found | self._parts
+
     def named(self, finder: Callable[[Scene], Part]) -> Part:
         """What another finder finds, computed once."""
         return self.part(finder, lambda: finder(self))
@@ -69,11 +77,21 @@ class Scene:
         return cast("Float", cv2.cvtColor(self.rgb, cv2.COLOR_RGB2Lab))
 
     @cached_property
-    def smooth_lab(self) -> Float:
-        """Lab after a small median: colours without grain and thin lines."""
+    def calm(self) -> Float:
+        """RGB 0..1 after a small median: colours without grain and thin lines."""
         eight = np.rint(self.rgb * 255).astype(np.uint8)
-        calm = cv2.medianBlur(eight, 5).astype(np.float32) / 255
-        return cast("Float", cv2.cvtColor(calm, cv2.COLOR_RGB2Lab))
+        return cast("Float", cv2.medianBlur(eight, 5).astype(np.float32) / 255)
+
+    @cached_property
+    def smooth_lab(self) -> Float:
+        """Lab of the calmed picture."""
+        return cast("Float", cv2.cvtColor(self.calm, cv2.COLOR_RGB2Lab))
+
+    @cached_property
+    def paint(self) -> Float:
+        """(h, w, 2): a / L and b / L of the calmed picture in OKLab; one paint has the same in light and shade."""
+        lab = oklab(decode(self.calm))
+        return cast("Float", lab[..., 1:] / np.maximum(lab[..., :1], np.float32(0.08)))
 
     @property
     def lightness(self) -> Float:
