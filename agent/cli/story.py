@@ -25,6 +25,7 @@ from editor.photo import printable
 
 BAR = 32
 """Cells of the longest bar."""
+LONGEST_WORD = 200
 LONGEST = 2_000
 """Characters of one text in a story; --raw and --json have all."""
 
@@ -75,19 +76,19 @@ class _Story:
         for note in self.run.notes:
             yield _text("note  ", note.text, "yellow")
         for error in self.run.errors:
-            yield _text(f"error {printable(error.error)}  ", error.message, "red")
+            yield _text(f"error {_word(error.error)}  ", error.message, "red")
         yield from _bars(self.run.seconds_by_stage)
         yield from self._ending()
 
     def _header(self) -> Iterator[Text]:
         header = self.run.header
         source = f"{said(header, 'input', 'width')}x{said(header, 'input', 'height')}"
-        yield Text(f"run {printable(self.run.run.id)}", style="bold")
+        yield Text(f"run {_word(self.run.run.id)}", style="bold")
         photo = said(header, "input", "path") or "?"
-        yield Text(f"  photo     {printable(photo)}  {source} {printable(said(header, 'input', 'format'))}")
+        yield Text(f"  photo     {_word(photo)}  {source} {_word(said(header, 'input', 'format'))}")
         yield _text("  request   ", said(header, "instruction"))
-        settings = (f"{name} {printable(said(header, 'settings', name))}" for name in ("editor", "seed"))
-        yield Text(f"  reasoner  {printable(said(header, 'settings', 'reasoner'))}   {'   '.join(settings)}")
+        settings = (f"{name} {_word(said(header, 'settings', name))}" for name in ("editor", "seed"))
+        yield Text(f"  reasoner  {_word(said(header, 'settings', 'reasoner'))}   {'   '.join(settings)}")
         for fault in self.run.faults:
             yield _text("  damaged   ", fault, "red")
 
@@ -135,7 +136,7 @@ class _Story:
 
     def _edit(self, edit: Edited) -> RenderableType:
         head = Text.assemble(
-            (f"step {edit.step + 1}", "bold"), f"  by {printable(edit.editor)}  seed {edit.seed}  ",
+            (f"step {edit.step + 1}", "bold"), f"  by {_word(edit.editor)}  seed {edit.seed}  ",
             (f"{edit.seconds:.2f} s", "cyan"),
         )  # fmt: skip
         parts: list[RenderableType] = [head, _text("  ", edit.instruction)]
@@ -148,8 +149,8 @@ class _Story:
 
     def _call(self, call: Called) -> RenderableType:
         tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens" if call.prompt_tokens else ""
-        head = _stage(f"call {call.call}  {printable(call.model)}  {tokens}  x{call.attempts}", call.seconds)
-        where = Text(f"  all of it: reedit trace show {printable(self.run.run.id)} --raw {call.seq}", "dim")
+        head = _stage(f"call {call.call}  {_word(call.model)}  {tokens}  x{call.attempts}", call.seconds)
+        where = Text(f"  all of it: reedit trace show {_word(self.run.run.id)} --raw {call.seq}", "dim")
         reply = call.error or call.raw or ""
         return Group(head, _text("  ", reply[:400], "red" if call.error else "dim"), where)
 
@@ -158,13 +159,13 @@ class _Story:
         if result is None:
             yield Text("\ncut off: the process ended before the run did", style="red")
             return
-        words = [printable(said(result, "status")) or "?", f"{self.run.seconds:.2f} s"]
-        words += [printable(said(result, key)) for key in ("output", "message") if result.get(key)]
+        words = [_word(said(result, "status")) or "?", f"{self.run.seconds:.2f} s"]
+        words += [_word(said(result, key)) for key in ("output", "message") if result.get(key)]
         yield Text("\n" + "  ".join(words), style="bold")
 
     def _picture(self, words: str, ref: ImageRef, style: str = "") -> RenderableType:
         scaled = "" if ref.scale == 1 else f"  (kept at {ref.scale:.0%})"
-        line = Text(f"{words}  {printable(ref.path)}  {ref.width}x{ref.height}{scaled}", style=style)
+        line = Text(f"{words}  {_word(ref.path)}  {ref.width}x{ref.height}{scaled}", style=style)
         if self.protocol == "none":
             return line
         pixels = load(self.run.run, ref)
@@ -216,7 +217,7 @@ def show_comparison(a: Run, b: Run, found: Comparison, *, as_json: bool) -> None
         print_json(comparison_record(a, b, found))
         return
     out = console()
-    out.print(Text.assemble(("a  ", "bold"), printable(a.id), ("   b  ", "bold"), printable(b.id)))
+    out.print(Text.assemble(("a  ", "bold"), _word(a.id), ("   b  ", "bold"), _word(b.id)))
     for part in tell_comparison(found):
         out.print(part, soft_wrap=not out.is_terminal)
 
@@ -224,7 +225,7 @@ def show_comparison(a: Run, b: Run, found: Comparison, *, as_json: bool) -> None
 def tell_comparison(found: Comparison) -> Iterator[Text]:
     """Differences line by line; one line when there are none."""
     for difference in found.differences:
-        yield Text(printable(difference.what), style="bold")
+        yield Text(_word(difference.what), style="bold")
         yield _text("  a  ", difference.a or "(not there)", "red")
         yield _text("  b  ", difference.b or "(not there)", "green")
     if found.identical_pixels:
@@ -264,6 +265,11 @@ def raw_number(events: list[Event], name: str) -> int:
         if getattr(event, "event", None) == name:
             return event.seq
     raise TraceError(f"There is no event {name!r} in this run.")
+
+
+def _word(text: str) -> str:
+    """A name of unknown origin in a line of others."""
+    return printable(text if len(text) <= LONGEST_WORD else f"{text[:LONGEST_WORD]}…")
 
 
 def _stage(name: str, seconds: float) -> Text:
