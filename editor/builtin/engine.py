@@ -24,8 +24,8 @@ ABILITIES = (
     "aspect ratio, rotate, straighten, flip, resize, border; text and watermark; leaf symptoms (yellowing, margin or "
     "interveinal chlorosis, tip burn, spots, wilting, purpling, paling, browning, greening, autumn colours); filling "
     "a masked object from its surroundings. Regions: the whole photo, subject, background, sky, foliage, leaf, "
-    "grass, skin, face, water, ground, a colour with a noun, left, right, top, bottom, centre. It cannot add, replace "
-    "or move objects, change poses, or invent detail."
+    "grass, flower, fruit, skin, face, water, ground, a colour with a noun, left, right, top, bottom, centre. "
+    "It cannot add, replace or move objects, change poses, or invent detail."
 )
 _AI_FREE = {"tone": "algorithmicallyEnhanced", "colour": "algorithmicallyEnhanced", "film": "algorithmicallyEnhanced"}
 
@@ -86,16 +86,12 @@ def run(image: Image, op: Op, limit: Mask | None, rng: np.random.Generator) -> t
         return resolve(row.function)(image, op, context), Applied(op, None, 1.0)
     found = regions.find(image, op.region, limit)
     mask = found.mask
-    if mask is None:
-        box = (0, 0, image.shape[1], image.shape[0])
-    else:
-        box = cv2.boundingRect(mask)
     if row.scope == "photo" or mask is None:
         height, width = image.shape[:2]
         edited = resolve(row.function)(image, op, Context(mask, rng, (0, 0, width, height), image))
         # colour pop works on what lies outside its region: it blends by itself
         return (edited if op.name == "color_pop" else blend(image, edited, mask)), Applied(op, mask, found.confidence)
-    x, y, w, h = box
+    x, y, w, h = cv2.boundingRect(mask)
     part = image[y : y + h, x : x + w]
     part_mask = mask[y : y + h, x : x + w]
     context = Context(part_mask, rng, (x, y, image.shape[1], image.shape[0]), image)
