@@ -154,7 +154,14 @@ def loop() -> Iterator[Row]:
     yield "loop's own time a round, 1 MP", f"{statistics.median(taken) * 1000:.1f} ms", "", "at most 20 ms"
 
 
-PARTS = {"startup": startup, "apply": apply, "loop": loop}
+def calls() -> Iterator[Row]:
+    """The critical path of the calls to a VLM; needs the extra vlm."""
+    from benchmarks.loop_calls import calls as rows
+
+    yield from rows()
+
+
+PARTS = {"startup": startup, "apply": apply, "loop": loop, "calls": calls}
 
 
 def main() -> None:

@@ -204,6 +204,7 @@ def test_the_best_picture_survives_a_server_that_dies(bench: Callable[..., Bench
     result = one.loop()
     assert [this.verdict.tag for this in result.rounds] == ["Reflection", "unknown"]
     assert result.round.image is not None
+    one.trace.flush()
     kinds = [event.event for event in Run(one.trace.path).events]
     assert kinds.count("error") >= 1
 

@@ -7,7 +7,6 @@ import gc
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,8 @@ def test_calls_that_see_the_source_begin_with_the_same_bytes(
     assert {fake.which_call(body) for body in sees_source} == {"think", "describe", "conclude", "judge"}
     sent = [json.dumps(body["messages"], ensure_ascii=False) for body in sees_source]
     source = json.dumps(sees_source[0]["messages"][1]["content"][0])
-    assert source in os.path.commonprefix(sent)
+    prefix = sent[0][: sent[0].index(source) + len(source)]
+    assert all(text.startswith(prefix) for text in sent)
     (score, *_) = (body for body in server.bodies if fake.which_call(body) == "score")
     pictures = [part for part in score["messages"][1]["content"] if part["type"] == "image_url"]
     assert len(pictures) == 1
@@ -318,3 +318,13 @@ def test_a_model_that_is_not_served_ends_the_checks(server: fake.FakeVlm) -> Non
     assert findings(server, "huge") == {
         "VLM server": (True, server.url), "VLM model": (False, "huge is not served; served: tiny"),
     }  # fmt: skip
+
+
+def test_the_critical_path_is_shorter_than_the_public_orders() -> None:
+    from benchmarks.loop_calls import GOAL, ours, public
+
+    task = Task(scene(), "make it dramatic")
+    yard, serial = public(task)
+    taken, count = ours(task, "cascade", succeeds=True)
+    assert (serial, count) == (15, 8)
+    assert taken <= GOAL * yard
