@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -24,6 +25,8 @@ class ReeditError(Exception):
     """Root of every error that reedit raises on purpose. `exit_code` is what the command line returns."""
 
     exit_code = 1
+    run: Path | None = None
+    """The run folder that tells how it came to this, where there is one."""
 
 
 class UsageError(ReeditError):

@@ -8,6 +8,7 @@ import typer
 
 from agent.cli import options as o
 from agent.cli import trace_commands
+from agent.cli.batch import batch
 from agent.cli.boundary import guarded
 
 app = typer.Typer(
@@ -199,4 +200,5 @@ def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.J
     return doctor.show(config.load(flags), as_json=as_json)
 
 
+app.command()(batch)
 app.add_typer(trace_commands.app, name="trace")

@@ -30,6 +30,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
+def print_json_line(value: Any) -> None:
+    """One JSON value on a line of stdout, flushed: a script reads while the work goes on."""
+    print(json.dumps(value, default=str), flush=True)
+
+
 def plan(value: Plan, *, as_json: bool) -> None:
     """The steps, one a line on stdout, and why on stderr."""
     if as_json:

@@ -1,0 +1,177 @@
+"""`reedit batch`: many photos from one manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from agent.cli import options as o
+from agent.cli.boundary import guarded, say
+
+if TYPE_CHECKING:
+    from agent.batch import BatchOptions, Engine
+    from agent.config import Settings
+
+_ENGINE = "The engine"
+IN_FLIGHT_PER_DEVICE = 6
+"""Hides a VLM that takes five times as long as the editor; more would only hold more photos in memory."""
+
+
+@guarded
+def batch(
+    jobs: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOBS", help="A .csv, .jsonl or .yaml manifest, a folder of photos, or - for JSONL on stdin."
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="Output folder; made if it is not there.")],
+    instruction: Annotated[
+        str | None, typer.Option(help="What to do, for jobs without an instruction of their own.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Name of the outputs, from $id, $stem and $slug. [default: $id]")
+    ] = None,
+    show_status: Annotated[
+        bool, typer.Option("--status", help="Only show what is done, what would run, and why.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also run jobs again that failed for good.")
+    ] = False,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="Stop when so many jobs have failed.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file again, instead of going by size and time.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that this batch did not make.")
+    ] = False,
+    jobs_in_flight: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1024, rich_help_panel=_ENGINE,
+            help="Jobs at the same time. [default: one per processor; 6 per device with a GPU editor]",
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.", rich_help_panel=_ENGINE)
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster to join. [default: a Ray of this machine]", rich_help_panel=_ENGINE),
+    ] = None,
+    ray_editors: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=_ENGINE, help="Editors. [default: one per GPU or processor of the cluster]"
+        ),
+    ] = None,
+    reasoner: o.Reasoner = None,
+    editor: o.Editor = None,
+    rounds: o.Rounds = None,
+    seed: o.Seed = None,
+    steps: o.Steps = None,
+    preserve: o.Preserve = None,
+    max_megapixels: o.MaxMegapixels = None,
+    runs: Annotated[str | None, typer.Option(help="Folder of the run folders. [default: OUT/runs]")] = None,
+    keep: o.Keep = None,
+    vlm_url: Annotated[
+        list[str] | None,
+        typer.Option(help="OpenAI-compatible server; repeated: the least busy one is asked."),
+    ] = None,
+    vlm_model: o.VlmModel = None,
+    vlm_max_pixels: o.VlmMaxPixels = None,
+    vlm_wait: o.VlmWait = None,
+    reflection: o.Reflection = None,
+    prompts: o.Prompts = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout per event.")] = False,
+    quiet: o.Quiet = False,
+) -> int:  # fmt: skip
+    """Edit many photos. Interrupted at any moment, the same command goes on where it was.
+
+    A manifest has the columns image and instruction, and optionally id, output, seed, mask, region and more.
+    results.jsonl in the output folder tells what came of each job. Exit codes: 0 all delivered and judged a success;
+    3 all delivered, some not judged a success; 1 some failed; 2 wrong usage; 130 interrupted.
+
+    Example:  reedit batch jobs.csv -o out/
+    """
+    from agent import config
+    from agent.batch import BatchOptions, ManifestError, read_manifest, run_batch, status
+    from agent.cli import batch_view
+
+    folder = Path(output)
+    settings = config.load({
+        "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
+        "max_megapixels": max_megapixels, "runs": runs or folder.absolute() / "runs", "keep": keep,
+        "vlm_url": vlm_url[0] if vlm_url else None, "vlm_model": vlm_model, "vlm_max_pixels": vlm_max_pixels,
+        "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
+    })  # fmt: skip
+    try:
+        found = read_manifest(jobs, folder, settings, instruction=instruction, template=template)
+    except ManifestError as error:
+        return _faults(jobs, error.faults, as_json=as_json)
+    options = BatchOptions(
+        folder, settings, retry_failed=retry_failed, verify=verify, overwrite=overwrite,
+        max_failures=max_failures, vlm_urls=tuple(vlm_url or ()) if len(vlm_url or ()) > 1 else (),
+    )  # fmt: skip
+    if show_status:
+        return batch_view.standings(status(found, options), folder, as_json=as_json)
+
+    def make_engine(count: int) -> Engine:
+        if engine == "ray":
+            return _ray_engine(options, ray_address, ray_editors, jobs_in_flight)
+        return _local_engine(settings, folder, count, jobs_in_flight)
+
+    with batch_view.watch(as_json=as_json, quiet=quiet) as listener:
+        summary = run_batch(found, options, make_engine, listener)
+    batch_view.summary(summary, folder, as_json=as_json, quiet=quiet)
+    if summary.stopped:
+        again = f"{summary.pending} jobs are left; the same command goes on with them."
+        say(f"error: {summary.stopped}. {again}")
+    return summary.exit_code
+
+
+def _faults(source: str, faults: list[str], *, as_json: bool) -> int:
+    """All that is wrong with a manifest, a line each."""
+    from agent.cli.render import print_json_line
+
+    for fault in faults:
+        say(f"error: {source}: {fault}")
+    if as_json:
+        print_json_line({"event": "error", "error": "ManifestError", "faults": faults, "exit_code": 2})
+    return 2
+
+
+def _local_engine(settings: Settings, folder: Path, count: int, in_flight: int | None) -> Engine:
+    """Worker processes for the built-in editor, which uses the processor; threads around any other."""
+    from agent.session import make_reasoner
+    from agent.trace import NullTrace
+
+    _ask_once(lambda: make_reasoner(settings, NullTrace()))
+    if settings.editor == "builtin":
+        from agent.batch.engine_processes import ProcessEngine, cpus
+
+        default = cpus() if settings.reasoner == "builtin" else 2 * cpus()
+        return ProcessEngine(folder, min(in_flight or default, count))
+    import editor as editors
+    from agent.batch.engine_threads import ThreadEngine
+
+    return ThreadEngine([editors.make(settings.editor)], min(in_flight or IN_FLIGHT_PER_DEVICE, count))
+
+
+def _ask_once(make: Any) -> None:
+    """A reasoner that cannot be made is one error now, rather than one for every job."""
+    made = make()
+    if (close := getattr(made, "close", None)) is not None:
+        close()
+
+
+def _ray_engine(
+    options: BatchOptions, address: str | None, editors: int | None, in_flight: int | None
+) -> Engine:
+    from agent.batch.engine_ray import RayEngine
+
+    return RayEngine(options.folder, options.settings, address=address, editors=editors, in_flight=in_flight)
