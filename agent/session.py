@@ -100,7 +100,8 @@ def run(
         mind = (reasoner or make_reasoner)(settings, trace)
         photo = loading.result()
         trace.update_header(**_header(job, settings, photo), **(header or {}))
-        task = Task(photo.image, instruction, made.abilities, resolve_mask(job, photo.image), settings.seed)
+        mask = resolve_mask(job, photo.image)
+        task = Task(photo.image, instruction, made.abilities, mask, settings.seed, photo.alpha)
         options = LoopOptions(settings.rounds, settings.steps, settings.preserve)
         result = Loop(mind, made, trace, options, notify or (lambda stage: None)).run(task)
         return _deliver(photo, output, job, trace, result, began)
@@ -136,7 +137,9 @@ def think(job: Job, settings: Settings) -> Plan:
     photo = load(job, settings)
     made = editors.make(settings.editor)
     mask = resolve_mask(job, photo.image)
-    task = Task(photo.image, clean_instruction(job.instruction), made.abilities, mask, settings.seed)
+    task = Task(
+        photo.image, clean_instruction(job.instruction), made.abilities, mask, settings.seed, photo.alpha
+    )
     return make_reasoner(settings, NullTrace()).think(task)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from editor.base import Image, Mask
@@ -107,7 +109,8 @@ class Task:
     """One request on one picture, as every Reasoner sees it.
 
     source: (H, W, 3) uint8 or uint16, sRGB. mask: the user's limit, (H, W) uint8, or None.
-    abilities: the editor's own statement of what it can do.
+    abilities: the editor's own statement of what it can do. alpha: opacity of the source, (H, W) uint8 or uint16, or
+    None; what is transparent is not part of the picture that a person sees.
     """
 
     source: Image
@@ -115,6 +118,7 @@ class Task:
     abilities: str = ""
     mask: Mask | None = None
     seed: int = 0
+    alpha: NDArray[np.uint8] | NDArray[np.uint16] | None = None
 
     @property
     def language(self) -> Language:

@@ -193,6 +193,19 @@ def test_pictures_fit_the_limits(shape: tuple[int, int], limit: int) -> None:
     assert made.width / made.height == pytest.approx(shape[1] / shape[0], rel=0.03)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_what_is_transparent_becomes_white(kind: type) -> None:
+    image = np.full((120, 160, 3), (200, 0, 0), np.uint8)
+    alpha = np.zeros((120, 160), kind)
+    alpha[:, 80:] = np.iinfo(kind).max
+    alpha[:40, 80:] = np.iinfo(kind).max // 2
+    seen = np.asarray(decoded(encode(image, 627_200, alpha).url).convert("RGB")).astype(int)
+    assert (seen[:, :80] == 255).all()
+    assert (seen[40:, 80:] == (200, 0, 0)).all()
+    assert np.abs(seen[:40, 80:] - (227, 128, 128)).max() <= 1
+    assert encode(image, 627_200, alpha[:50]) == encode(image, 627_200)
+
+
 def test_sixteen_bits_become_eight() -> None:
     image = scene(64, 64)
     wide = image.astype(np.uint16) * 257

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from agent.errors import ReasonerError
 from editor.base import Image
 
+Alpha = NDArray[np.uint8] | NDArray[np.uint16]
+
 JPEG_QUALITY = 90
 SMALLEST_SIDE = 56
 """Pixels; Qwen2-VL and its successors refuse sides below one patch of 28 or 32."""
@@ -55,14 +57,14 @@ class Encoder:
     _known: dict[int, tuple[weakref.ref[Image], Encoded]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, image: Image) -> Encoded:
-        """Encode (H, W, 3) uint8 or uint16 sRGB."""
+    def __call__(self, image: Image, alpha: Alpha | None = None) -> Encoded:
+        """Encode (H, W, 3) uint8 or uint16 sRGB; alpha as in `encode`, the same whenever the picture is."""
         key = id(image)
         with self._lock:
             known = self._known.get(key)
             if known is not None and known[0]() is image:
                 return known[1]
-            encoded = encode(image, self.max_pixels)
+            encoded = encode(image, self.max_pixels, alpha)
             self._known[key] = weakref.ref(image, self._forget(key)), encoded
             return encoded
 
@@ -75,9 +77,15 @@ class Encoder:
         return forget
 
 
-def encode(image: Image, max_pixels: int) -> Encoded:
-    """Scale (H, W, 3) to at most max_pixels and encode: PNG where it is no larger than JPEG (graphics), else JPEG."""
+def encode(image: Image, max_pixels: int, alpha: Alpha | None = None) -> Encoded:
+    """Scale (H, W, 3) to at most max_pixels and encode: PNG where it is no larger than JPEG (graphics), else JPEG.
+
+    alpha: opacity, (H, W) uint8 or uint16; what is transparent becomes white. One of another size (of the photo
+    before a crop) says nothing about this picture.
+    """
     small = _eight_bits(_scaled(image, max_pixels))
+    if alpha is not None and alpha.shape == image.shape[:2]:
+        small = _on_white(small, _eight_bits(_scaled(alpha, max_pixels)))
     bgr = np.ascontiguousarray(small[..., ::-1])
     flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
              cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]  # fmt: skip
@@ -87,6 +95,11 @@ def encode(image: Image, max_pixels: int) -> Encoded:
     height, width = small.shape[:2]
     url = f"data:image/{name};base64,{base64.b64encode(data).decode('ascii')}"
     return Encoded(url, hashlib.sha256(data).hexdigest(), width, height, name)
+
+
+def _on_white(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    share = alpha[..., None].astype(np.uint16)
+    return ((image * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
 
 
 def _scaled(image: Image, max_pixels: int) -> Image:

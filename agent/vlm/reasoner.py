@@ -191,5 +191,9 @@ class VlmReasoner:
             system = self._templates["system"].render(task.language)
         except TemplateError as error:
             raise ConfigError(str(error)) from None
-        images = [(role, self._encode(picture)) for role in roles if (picture := pictures[role]) is not None]
+        images = [
+            (role, self._encode(picture, task.alpha))
+            for role in roles
+            if (picture := pictures[role]) is not None
+        ]
         return Question(call, template, task.language, system, images, text, form, task.seed)

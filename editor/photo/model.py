@@ -56,3 +56,8 @@ class Photo:
     sha256: str
     notes: list[str] = field(default_factory=list)
     carried: Carried = field(default_factory=Carried)
+
+    @property
+    def alpha(self) -> Samples | None:
+        """Opacity, (H, W) uint8 or uint16; None when the photo has none."""
+        return self.carried.alpha
