@@ -160,7 +160,7 @@ def _step(album: Album, edit: Edited, before: str | None) -> dict[str, Any]:
     mask = None
     if album.overlays and edit.mask is not None:
         pixels = album.picture(edit.mask).pixels
-        mask = None if pixels is None else mask_overlay(pixels)
+        mask = None if pixels is None else {"key": f"mask-{key(edit.mask)}", "url": mask_overlay(pixels)}
     return {
         "number": edit.step + 1, "instruction": edit.instruction, "seed": edit.seed, "seconds": edit.seconds,
         "editor": edit.editor, "notes": edit.notes, "mask": mask, "before": before,
@@ -170,12 +170,14 @@ def _step(album: Album, edit: Edited, before: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _change_map(album: Album, shown: RunView, this: RoundView) -> str | None:
+def _change_map(album: Album, shown: RunView, this: RoundView) -> dict[str, str] | None:
     if not album.overlays or shown.started is None:
         return None
     before = album.picture(shown.started.image).pixels
     after = album.picture(this.edits[-1].image).pixels
-    return None if before is None or after is None else change_map(before, after)
+    if before is None or after is None:
+        return None
+    return {"key": f"map-{this.index}", "url": change_map(before, after)}
 
 
 def _spans(shown: RunView) -> Iterator[dict[str, Any]]:

@@ -111,7 +111,7 @@
 
   // charts, drawn from what passes the filters
   const figure = (title, svg, legend = []) => {
-    const heading = make("h3");
+    const heading = make("h2");
     heading.textContent = title;
     const list = make("div", { class: "legend" });
     for (const [name, style] of legend) {

@@ -41,14 +41,10 @@
   const copy = document.getElementById("copy");
   if (copy) {
     const line = document.getElementById("command");
-    copy.addEventListener("click", async () => {
-      try {
-        await navigator.clipboard.writeText(line.textContent);
-        copy.textContent = "Copied";
-      } catch {
-        getSelection().selectAllChildren(line);  // no clipboard on file://: selected, ready to be copied
-        copy.textContent = "Selected";
-      }
+    copy.addEventListener("click", () => {
+      getSelection().selectAllChildren(line);
+      // the older call: navigator.clipboard asks for a permission that a page on disk cannot get
+      copy.textContent = document.execCommand("copy") ? "Copied" : "Selected";
       setTimeout(() => { copy.textContent = "Copy"; }, 1600);
     });
   }
