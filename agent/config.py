@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import ConfigError
 
 FILE = "reedit.yaml"
 PREFIX = "REEDIT_"
 SECRETS = frozenset({"REEDIT_VLM_API_KEY", "REEDIT_EDITOR_API_KEY"})
+_PATHS = frozenset({"runs", "prompts"})
 _NOT_SETTINGS = SECRETS | {"REEDIT_CONFIG"}
 
 
@@ -29,7 +30,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reasoner: str = Field("builtin", description="who thinks and reflects: builtin or vlm")
-    editor: str = Field("builtin", description="who edits: a name that `reedit editors` lists")
+    editor: str = Field(
+        "builtin", description="who edits: a name that `reedit editors` lists; auto once editor_url or editor_model is set"
+    )  # fmt: skip
     rounds: int = Field(2, ge=0, le=10, description="reflection rounds after the first edit")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the run; every step derives its own from it")
     steps: Literal["sequential", "composite"] = Field(
@@ -57,6 +60,33 @@ class Settings(BaseModel):
     prompts: Path | None = Field(
         None, description="folder with prompt templates to use instead of the shipped ones"
     )
+    editor_url: str | None = Field(
+        None, description="server with POST /images/edits, for instance http://127.0.0.1:8091/v1"
+    )
+    editor_model: str | None = Field(
+        None, description="the model that --editor auto uses for what is not exact; with editor_url the one to ask for"
+    )  # fmt: skip
+    editor_api: Literal["auto", "vllm-omni", "sglang", "openai"] = Field(
+        "auto", description="whose form of the request editor_url takes; auto asks the server"
+    )
+    editor_timeout: float = Field(600.0, gt=0, description="seconds one edit by a server may take in all")
+    editor_steps: int | None = Field(
+        None, ge=1, le=1000, description="denoising steps; default: the model's own"
+    )
+    editor_guidance: float | None = Field(
+        None, ge=0, le=100, description="guidance scale; default: the model's own"
+    )
+    editor_negative: str | None = Field(
+        None, max_length=2000, description="negative prompt; a space switches true CFG on where a model has it"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_editor(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Who configures a generative editor wants it used."""
+        if values.get("editor") is None and (values.get("editor_url") or values.get("editor_model")):
+            return values | {"editor": "auto"}
+        return values
 
 
 def user_file() -> Path:
@@ -101,10 +131,8 @@ def _files(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for path in (user_file(), folder / FILE):
         values = _read(path)
-        if "runs" in values:  # a path in a file is relative to the file
-            values["runs"] = path.parent / str(values["runs"])
-        if values.get("prompts"):
-            values["prompts"] = path.parent / str(values["prompts"])
+        for name in _PATHS & values.keys():  # relative to the file; ~ is the home folder
+            values[name] = path.parent / Path(str(values[name])).expanduser()
         found.append((str(path), values))
     return found
 
