@@ -225,6 +225,24 @@ def watershed(scene: Scene, inside: Bool, outside: Bool) -> Bool:
     return cast("Bool", (markers == 1) | (line & grown))
 
 
+def settle(scene: Scene, mask: Bool, reach: int) -> Bool:
+    """Decide anew within `reach` of the mask's edge: each pixel goes to the side whose nearby colour it has."""
+    window = (8 * reach + 1,) * 2
+    inner, outer = erode(mask, reach), ~grow(mask, reach)
+    distances = []
+    for side in (inner, outer):
+        weight = side.astype(np.float32)
+        total = cv2.blur(weight, window)
+        colour = cv2.blur(scene.lab * weight[..., None], window) / np.maximum(total, 1e-3)[..., None]
+        distance = np.linalg.norm(scene.lab - colour, axis=2)
+        # where one side is too thin to know its colour, the edge stays
+        distances.append(np.where(total > 0.02, distance, np.nan))
+    near_in, near_out = distances
+    known = np.isfinite(near_in) & np.isfinite(near_out) & ~inner & ~outer
+    with np.errstate(invalid="ignore"):
+        return cast("Bool", np.where(known, near_in < near_out, mask))
+
+
 def mean(values: Float, where: Bool, otherwise: float = 0.0) -> float:
     """Mean of `values` over a mask; `otherwise` when the mask is empty."""
     return float(values[where].mean()) if where.any() else otherwise
