@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from editor.base import Image, Mask, RegionNotFound, UsageError
 from editor.builtin import regions
 from editor.builtin.core import Region
+from editor.builtin.perception import encode
 from editor.builtin.regions import FOUND, NAMED, PLACES, SURE, find
 from editor.builtin.regions.scene import Part, Scene
 
@@ -261,6 +262,14 @@ class TestShippedPhotos:
         with pytest.raises(RegionNotFound):
             find(example(photo), named(name))
 
+    def test_the_peaks_of_a_ridge_are_not_sky(self) -> None:
+        y, x = np.mgrid[:360, :480].astype(np.float32)
+        truth = y < 170 - 60 * np.exp(-(((x % 60) - 30) ** 2) / 18)
+        ridge = np.array([150, 156, 165], np.float32) * (1 + 0.06 * noise(360, 480, 1.0, 9))
+        cloud = np.array([212, 222, 230], np.float32) + 1.0 * noise(360, 480, 0, 10)
+        mask = find(to_image(np.where(truth[..., None], cloud, ridge)), named("sky")).mask
+        assert iou(mask, truth) > 0.985
+
     def test_a_studio_backdrop_is_not_a_sky(self) -> None:
         with pytest.raises(RegionNotFound):
             find(astronaut(), named("sky"))
@@ -271,6 +280,23 @@ class TestColours:
         image, truth = disc_scene()
         found = find(image, Region("color", "red", "ball", text="the red ball"))
         assert iou(found.mask, truth) > 0.95
+
+    def test_an_object_has_its_shade_and_gleam_and_not_the_wood_it_stands_on(self) -> None:
+        y, x = np.mgrid[:360, :480].astype(np.float32)
+        truth = np.hypot(x - 240, y - 180) < 110
+        grain = 1 + 0.25 * noise(360, 480, 1.5, 8) * (np.sin(y / 3)[..., None] > 0)
+        red = np.array([0.5, 0.02, 0.005], np.float32)
+        # in the cast shadow is a fortieth of the light; a lamp gleams
+        shade = np.where(x - y > 130, np.float32(0.025), np.float32(1.0))[..., None]
+        plate = np.where((np.hypot(x - 190, y - 150) < 7)[..., None], 250, 255 * encode(red * shade))
+        image = to_image(np.where(truth[..., None], plate, np.array([176, 92, 44], np.float32) * grain))
+        mask = find(image, Region("color", "red", "plate")).mask
+        assert iou(mask, truth) > 0.93
+
+    def test_a_flower_is_recoloured_whole(self) -> None:
+        mask = find(example("plumeria-leaves.jpg"), Region("color", "pink", "flower")).mask
+        whole = _mask(example("plumeria-leaves.jpg"), "flower") > 127
+        assert iou(mask, whole) > 0.8
 
     def test_without_a_noun_all_of_the_colour(self) -> None:
         image, _ = disc_scene()

@@ -18,6 +18,7 @@ from editor.builtin.regions.scene import (
     grow,
     mean,
     ramp,
+    settle,
     share,
     touching,
     watershed,
@@ -45,7 +46,8 @@ def sky(scene: Scene) -> Part:
     other = erode(~grow(colour & (scene.texture < 9), scene.size(0.006)), 1)
     other |= np.broadcast_to(scene.down > 0.97, other.shape) & ~core
     mask = watershed(scene, core | erode(held, scene.size(0.008)), other & ~core)
-    mask = touching(close(mask, scene.size(0.004)), top)
+    # closing fills thin wires in the sky, and the peaks that reach into it: the latter are given back
+    mask = touching(settle(scene, close(mask, scene.size(0.004)), scene.size(0.006)), top)
     mask = fill_holes(drop_small(mask, scene.area // 500), scene.size(0.03) ** 2)
     return Part(mask, _sky_confidence(scene, mask))
 
