@@ -260,6 +260,24 @@ def test_recolor_reaches_the_named_colour(color: str, start: tuple[int, int, int
     assert made[-5:, :, 0].mean() >= made[:5, :, 0].mean()
 
 
+def test_recolor_to_white_keeps_the_folds() -> None:
+    shading = np.linspace(0.35, 1.0, 64)[None, :, None]
+    suit = np.broadcast_to(np.array([232, 84, 30]) * shading, (8, 64, 3)).astype(np.uint8)
+    before, after = (lab(image)[..., 0] for image in (suit, run(suit, "recolor", 1.0, color="white")))
+    folds = slice(0, 32)
+    ratio = [light[:, folds].min() / light[:, folds].max() for light in (before, after)]
+    assert ratio[1] == pytest.approx(ratio[0], abs=0.05)
+
+
+def test_recolored_clouds_share_one_colour() -> None:
+    clouds = np.repeat(np.linspace(185, 252, 48)[None, :, None], 8, axis=0).repeat(3, axis=2).astype(np.uint8)
+    made = lab(run(clouds, "recolor", 1.0, color="pink"))
+    strength = np.hypot(made[..., 1], made[..., 2])
+    assert strength.min() > 0.03
+    assert strength.max() < 2.2 * strength.min(), "white can hold little colour, but not none"
+    assert (np.diff(made[0, :, 0]) >= -1e-3).all(), "lighter clouds stay lighter"
+
+
 def _hex(color: str) -> str:
     from editor.builtin import colors
 

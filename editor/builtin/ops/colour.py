@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import cv2
@@ -18,6 +19,8 @@ from editor.builtin.perception import (
     color_oklab,
     decode,
     encode,
+    fit,
+    from_oklab,
     linear_light,
     matrix,
     oklab,
@@ -165,28 +168,30 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
     """Give everything the hue of params["color"]; shading, texture and highlights stay.
 
     As on a surface of one paint, chroma follows lightness (a, b proportional to L). The lightness itself moves
-    towards the target's as far as it must: little from red to blue, much from red to white, black or yellow.
+    towards the target's as far as it must: little from red to blue, much from red to white, black or yellow; the
+    sky is a light, not a surface, and darkens less.
     """
     target = color_oklab(str(op.params["color"]))
     light, colourful = _typical(image, context)
     apart = float(abs(target[0] - light))
     move = 0.3 + 0.65 * float(np.clip((apart - 0.04) / 0.2, 0, 1))
-    wanted = float(np.clip(light + move * (target[0] - light), 0.08, 0.96))
+    if op.region.name == "sky" and target[0] < light:
+        move *= 0.5
+    wanted = float(np.clip(light + move * (target[0] - light), 0.08, 0.93))
     # black paint shows no shading to brighten: half of the new lightness is even, the old highlights lie on top
     even = 0.55 * float(np.clip((0.35 - light) / 0.2, 0, 1)) * max(0.0, wanted - light)
-    shaded = (wanted - even) / (1 - even)
-    bend = np.float32(np.clip(shaded * (1 - light) / (light * (1 - shaded)), 1 / 20, 20))
-    per_light = (target[1:] / max(float(target[0]), 0.1)).astype(np.float32)
     # a grey or white source has no chroma whose variation could be kept
     keep = np.float32(np.clip((colourful - 0.12) / 0.15, 0, 1))
+    per_light = _paint(target, wanted, even=1 - float(keep))
+    repaint = _repaint(light, (wanted - even) / (1 - even), gloss=float(keep))
     amount = np.float32(op.amount)
 
     def work(lab: Float, rows: slice) -> Float:
         old = lab[..., 0]
-        new = old * bend / (1 + (bend - 1) * old)
+        new = repaint(old)
         new += np.float32(even) * (1 - new)
-        # specular highlights are the colour of the light, not of the paint
-        paint = 1 - smoothstep(old, 0.93, 1.0)
+        # specular highlights are the colour of the light, not of the paint; clouds and walls have none
+        paint = 1 - keep * smoothstep(old, 0.93, 1.0)
         if keep:
             relative = cast(
                 "Float", chroma(lab) / (np.maximum(old, np.float32(0.05)) * np.float32(colourful))
@@ -197,6 +202,41 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
         return lab
 
     return oklab_bands(image, work)
+
+
+def _paint(target: Float, wanted: float, even: float) -> Float:
+    """(2,) a / L and b / L of the target in OKLab, for a region whose typical L will be `wanted`.
+
+    even (0..1): no more than sRGB can show at that lightness, so that grey clouds do not get more of it than white.
+    """
+    slope = target[1:] / np.float32(max(float(target[0]), wanted, 0.1))
+    full_lab = np.concatenate([[1], slope]).astype(np.float32) * np.float32(wanted)
+    shown = oklab(fit(from_oklab(full_lab[None, None])))[0, 0]
+    share = float(np.hypot(*shown[1:])) / max(float(np.hypot(*full_lab[1:])), 1e-6)
+    return cast("Float", slope * np.float32(1 - even * (1 - min(1.0, share))))
+
+
+def _repaint(light: float, wanted: float, gloss: float) -> Callable[[Float], Float]:
+    """A curve of OKLab L that takes `light` to `wanted` and keeps the shading.
+
+    Paint multiplies light, and L is a root of it: ratios of L stay as they are. White stays white when it is gloss
+    (0..1) on a colour; clouds darken with the rest. The noise of something very dark is not multiplied.
+    """
+    bend = np.float32(np.clip(wanted * (1 - light) / (light * (1 - wanted)), 1 / 20, 20))
+    ratio = wanted / light
+    straight = np.float32(np.clip((3 - ratio) / 1.2, 0, 1) if ratio > 1 else 1 - gloss)
+    knee = np.float32((1 - wanted) / ((1 - light) * ratio))
+
+    def curve(old: Float) -> Float:
+        new = old * bend / (1 + (bend - 1) * old)
+        if straight:
+            over = np.clip((old - np.float32(light)) * np.float32(1 / (1 - light)), 0, 1)
+            above = np.float32(wanted) + np.float32(1 - wanted) * over / (over + (1 - over) * knee)
+            kept = old * np.float32(ratio)
+            new += ((kept if ratio < 1 else np.where(old > light, above, kept)) - new) * straight
+        return cast("Float", new)
+
+    return curve
 
 
 def _typical(image: Image, context: Context) -> tuple[float, float]:
