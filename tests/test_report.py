@@ -29,8 +29,8 @@ from tests.test_cli import reedit  # noqa: F401 - a fixture
 ALLOWED = {
     "a", "b", "bdi", "body", "button", "code", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption",
     "figure", "footer", "h1", "h2", "h3", "head", "header", "html", "img", "input", "label", "legend", "li", "link",
-    "main", "meta", "noscript", "ol", "option", "output", "p", "pre", "rect", "script", "section", "select", "span", "style",
-    "summary", "svg", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
+    "main", "meta", "noscript", "ol", "option", "output", "p", "pre", "rect", "script", "section", "select", "span",
+    "style", "summary", "svg", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
 }  # fmt: skip
 """Elements of our own templates."""
 
