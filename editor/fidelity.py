@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import cv2
@@ -11,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import EditError, Image, Mask
-from editor.pixels import Float, full, lab, shrunk_size
+from editor.pixels import BAND_PIXELS, Float, blend, full, lab, shrunk_size
 
 VISIBLE = 5.0
 """CIE76 difference seen at a glance: about two just noticeable ones (2.3; Mahy, Van Eycken and Oosterlinck, 1994).
@@ -25,9 +23,6 @@ SPECK_SHARE, SPECK_PIXELS = 1e-4, 40
 """Changed parts of the map smaller than this are noise; a single pixel is 30 after smoothing."""
 MARGIN = 3
 """Pixels of the map by which a changed part is widened and feathered: no seam cuts through an edit's own edge."""
-
-BAND_PIXELS = 1 << 17
-"""Pixels blended at once: their floats stay in the cache of one core."""
 
 
 def restore_outside(source: Image, result: Image, mask: Mask, feather: int = 0) -> Image:
@@ -43,7 +38,7 @@ def restore_outside(source: Image, result: Image, mask: Mask, feather: int = 0) 
         distance = cv2.distanceTransform((mask > 0).astype(np.uint8), cv2.DIST_L2, 5)
         ramp = np.minimum(distance / np.float32(feather), 1.0)
         mask = np.rint(mask * ramp).astype(np.uint8)
-    return _blend(source, result, mask)
+    return blend(source, result, mask)
 
 
 def keep_unchanged(source: Image, result: Image, threshold: float = 1.0) -> Image:
@@ -55,7 +50,7 @@ def keep_unchanged(source: Image, result: Image, threshold: float = 1.0) -> Imag
     changed = change_mask(source, result, threshold)
     if not changed.any():
         return source.copy()
-    return _blend(source, result, changed)
+    return blend(source, result, changed)
 
 
 def change_mask(source: Image, result: Image, threshold: float = 1.0) -> Mask:
@@ -103,29 +98,6 @@ def _difference(source: Image, result: Image) -> NDArray[np.uint8]:
         apart = cv2.absdiff(source[top : top + step], result[top : top + step])
         largest = np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2])
         out[top : top + step] = largest if full(source) == 255 else largest // 257
-    return out
-
-
-def _blend(source: Image, result: Image, mask: Mask) -> Image:
-    """`result` where the mask is 255, `source` bit for bit where it is 0, a mix between; on all cores."""
-    out = np.empty_like(source)
-    height, width = mask.shape
-    step = max(1, BAND_PIXELS // max(1, width))
-
-    def work(top: int) -> None:
-        rows = slice(top, min(height, top + step))
-        weight = mask[rows]
-        if not weight.any():
-            out[rows] = source[rows]
-            return
-        mixed = source[rows].astype(np.float32)
-        # Weights 0 and 1 give exactly the one or the other: both are whole numbers in float32.
-        mixed += (result[rows].astype(np.float32) - mixed) * (weight.astype(np.float32) / 255)[..., None]
-        out[rows] = np.rint(mixed)
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(work, range(0, height, step)):
-            pass
     return out
 
 

@@ -15,11 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.base import Image, Mask
-from editor.pixels import Float, full, lab, shrink, to_float
-
-BAND_PIXELS = 1 << 17
-"""Pixels in one band: 1.5 MB of float32 RGB, small enough to stay in the cache of one core."""
+from editor.base import Image
+from editor.pixels import BAND_PIXELS, Float, blend, by_rows, full, lab, shrink, to_float
 
 __all__ = [
     "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "by_rows", "curve", "from_float", "full", "highest",
@@ -51,26 +48,6 @@ def lookup(image: Image, table: NDArray[np.uint8] | NDArray[np.uint16]) -> Image
     if table.ndim == 1:
         return table[image]
     return cast("Image", np.stack([table[image[..., c], c] for c in range(3)], axis=-1))
-
-
-def by_rows(like: Image, work: Callable[[slice], Image]) -> Image:
-    """Fill a picture like `like` from work(rows) -> its pixels in those rows, band by band, on all cores."""
-    height, width = like.shape[:2]
-    out = np.empty_like(like)
-    step = max(1, BAND_PIXELS // max(1, width))
-
-    def fill(top: int) -> None:
-        rows = slice(top, min(height, top + step))
-        out[rows] = work(rows)
-
-    starts = range(0, height, step)
-    if len(starts) == 1:
-        fill(0)
-        return out
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(fill, starts):
-            pass
-    return out
 
 
 def bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:
@@ -133,32 +110,3 @@ def luma(values: Float) -> Float:
     if values.ndim == 3:
         return cast("Float", cv2.transform(values, LUMA[None]))
     return cast("Float", values @ LUMA)
-
-
-def blend(original: Image, edited: Image, mask: Mask | None) -> Image:
-    """`edited` where the mask is 255, `original` bit for bit where it is 0, a mix between."""
-    if mask is None:
-        return edited
-    out = np.empty_like(original)
-    height, width = mask.shape
-    step = max(1, BAND_PIXELS // max(1, width))
-
-    def work(top: int) -> None:
-        rows = slice(top, min(height, top + step))
-        alpha, old, new = mask[rows], original[rows], edited[rows]
-        if not alpha.any():
-            out[rows] = old
-            return
-        if alpha.all() and alpha.min() == 255:
-            out[rows] = new
-            return
-        weight = alpha.astype(np.float32)[..., None] * np.float32(1 / 255)
-        # weight 0 gives exactly old and weight 1 exactly new: both are whole numbers in float32
-        mixed = old.astype(np.float32)
-        mixed += (new.astype(np.float32) - mixed) * weight
-        out[rows] = np.rint(mixed).astype(original.dtype)
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(work, range(0, height, step)):
-            pass
-    return out
