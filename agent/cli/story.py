@@ -236,9 +236,12 @@ def tell_comparison(found: Comparison) -> Iterator[Text]:
         place = f"round {picture.round + 1}, step {picture.step + 1}: "
         if picture.identical:
             yield Text(f"{place}identical pixels")
+        elif picture.only:
+            yield Text(f"{place}only in {picture.only}")
         elif picture.most is None:
             yield Text(
-                f"{place}pictures cannot be compared (one is missing, or of another size)", style="yellow"
+                f"{place}the pictures cannot be compared: one is missing or broken, or of another size",
+                style="yellow",
             )
         else:
             yield Text(

@@ -165,3 +165,48 @@ def serve(
 
     reports.serve(folder, port)
     return 0
+
+
+@app.command()
+@guarded
+def replay(
+    run: RunName = "last",
+    reasoner: Annotated[
+        str | None,
+        typer.Option(help="recorded: the replies of the trace; or builtin, vlm. [default: as it was]"),
+    ] = None,
+    editor: Annotated[str | None, typer.Option(help="Another editor. [default: as it was]")] = None,
+    from_round: Annotated[
+        int | None,
+        typer.Option(min=1, help="Take what came before this round from the trace; 1 keeps the plan."),
+    ] = None,
+    prompts: o.Prompts = None,
+    rounds: o.Rounds = None,
+    seed: o.Seed = None,
+    photo: Annotated[str | None, typer.Option(help="The photo, if it is not where it was.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Also write the picture. [default: only the trace]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    runs: o.Runs = None,
+    keep: o.Keep = None,
+    vlm_url: o.VlmUrl = None,
+    vlm_model: o.VlmModel = None,
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Do a run again, as it was or with something changed, and tell what came out differently.
+
+    Exit code 0 if nothing differs, else 1.
+
+    Example:  reedit trace replay last --reasoner recorded
+    """
+    from agent.cli import replays
+    from agent.replay import Wish
+
+    flags = {
+        "reasoner": reasoner, "editor": editor, "prompts": prompts, "rounds": rounds, "seed": seed, "runs": runs,
+        "keep": keep, "vlm_url": vlm_url, "vlm_model": vlm_model,
+    }  # fmt: skip
+    wish = Wish(flags, photo, output, overwrite, from_round)
+    return replays.show(run, wish, as_json=as_json, quiet=quiet)

@@ -35,6 +35,8 @@ class PictureComparison:
     identical: bool
     most: float | None = None
     mean: float | None = None
+    only: str = ""
+    """"a" or "b": only this run has the step."""
     scaled: bool = False
     """Compared as kept, scaled down: finer differences would not show."""
 
@@ -65,6 +67,8 @@ def compare(a: RunView, b: RunView) -> Comparison:
         Difference(name, told_a.get(name, ""), told_b.get(name, ""))
         for name in names
         if told_a.get(name, "") != told_b.get(name, "")
+        # a setting that only one version of reedit has is no difference
+        and not (name.startswith("setting ") and (name not in told_a or name not in told_b))
     ]
     return Comparison(differences, list(_pictures(a, b)))
 
@@ -117,7 +121,7 @@ def _picture(
     a: RunView, b: RunView, place: tuple[int, int], in_a: Edited | None, in_b: Edited | None
 ) -> PictureComparison:
     if in_a is None or in_b is None:
-        return PictureComparison(*place, identical=False)
+        return PictureComparison(*place, identical=False, only="b" if in_a is None else "a")
     one, other = in_a.image, in_b.image
     scaled = min(one.scale, other.scale) < 1
     if _size(one) != _size(other):
@@ -129,7 +133,7 @@ def _picture(
         return PictureComparison(*place, identical=False, scaled=scaled)
     most, mean = cv2.norm(pixels_a, pixels_b, cv2.NORM_INF), float(cv2.absdiff(pixels_a, pixels_b).mean())
     unit = np.iinfo(pixels_a.dtype).max / 255
-    return PictureComparison(*place, most == 0, round(most / unit, 3), round(mean / unit, 4), scaled)
+    return PictureComparison(*place, most == 0, round(most / unit, 3), round(mean / unit, 4), scaled=scaled)
 
 
 def _size(ref: ImageRef) -> tuple[int, int]:
