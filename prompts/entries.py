@@ -47,6 +47,7 @@ class Entry(Strict):
     each other, the heavier holds. excludes: ids of entries that contradict this one. nouns: the group of
     nouns (prompts/vocabulary/words.yaml) that a request may name along with it. region: what "{region}" is by
     default. fault: it mends what its patterns complain of ("the photo is blurry" asks for no blur).
+    fallback: it yields to a fault that is named along with it ("the photo is blurry, fix it").
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -60,6 +61,7 @@ class Entry(Strict):
     nouns: str = ""
     region: Both | None = None
     fault: bool = False
+    fallback: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Entry:

@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Literal
 
 import prompts
-from agent.errors import ConfigError
-from agent.rules.refusals import refusal
+from agent.errors import ConfigError, Refused
+from agent.rules.refusals import nothing_asked, refusal
 from agent.types import Language
 from editor.base import EditError
 from editor.builtin import grammar
@@ -34,10 +34,14 @@ _COMPLAINT = re.compile(
     r"\b(?:is|was|are|were|looks?|seems?|came out|turned out|it's|has|have)\b|\btoo\b"
     r"|太|偏|了|过|不足|不够|有点|有些|发|泛|欠|(?:照片|画面|图片|图像|地平线)"
 )
+_REPAIR = re.compile(
+    r"\b(?:fix|repair|correct|rescue|restore|remedy|mend|salvage|recover)(?:ed|s|ing)?\b|修|校正|矫正|纠正|挽救|补救|恢复|还原"
+)
 _COMMAND = re.compile(r"\b(?:make|turn|let|give|add|more|be)\b|[让把将使令请变调加改弄更]")
 _JOINING = re.compile(
     r"^(?:with|in|of|by|as|and|a|an|the|style|look|feel|mood|vibe|effect)\s+", re.IGNORECASE
 )
+_GENTLY = re.compile(r"too|overd|subtl|gentl|slight|mild|太|过|轻|淡")
 _COUNTS = "a|an|the|some|more|another|one|two|three|a few|few|several|many|new|big|small|little|beautiful|nice|green"
 _COUNTS_ZH = "一两三几些个棵只片株朵座条位张小大新绿的"
 _MEANINGLESS = re.compile(r"[\s,.;:!?，。；：！？、~～…\-–—_/()（）·*'’]+")
@@ -84,13 +88,23 @@ def means_what_it_says(text: str, masked: bool) -> bool:
         return False
     request = Request.of(text)
     complaint = bool(_COMPLAINT.search(request.text)) and not _COMMAND.search(request.text)
-    elsewhere = not masked and any(op.region.kind == "mask" for op in grammar.parse(text))
-    if not (complaint or elsewhere):
+    if not masked and any(op.region.kind == "mask" for op in grammar.parse(text)):
+        return not _is_known(text, masked)
+    if not (complaint or _REPAIR.search(request.text)):
         return True
-    matches = [m for m in _matches(request) if elsewhere or m.entry.fault]
+    matches = [m for m in _matches(request) if m.entry.fault]
     groups = ("any", *(m.entry.nouns for m in matches if m.entry.nouns))
     rest = _between([span for m in matches for span in m.spans], len(text))
     return not matches or any(_unknown(request.text[start:end], groups) is not None for start, end in rest)
+
+
+def _is_known(text: str, masked: bool) -> bool:
+    """Whether the knowledge base accounts for `text`, what is left over being concrete and about the whole photo."""
+    try:
+        wishes = _abstract(text, 0, len(text), "en", masked)
+    except Refused:
+        return False
+    return any(wish.entry for wish in wishes)
 
 
 def clauses(text: str, masked: bool) -> tuple[str, ...]:
@@ -132,6 +146,7 @@ def vocabulary() -> Vocabulary:
 
 def read(text: str, language: Language, masked: bool = False) -> list[Wish]:
     """The wishes of `text` in the order of its words. Raises Refused if a word of it is not understood."""
+    asked = text
     text, gently = _without_harmless(text)
     wishes: list[Wish] = []
     for start, end, concrete in _segments(text, masked):
@@ -139,6 +154,10 @@ def read(text: str, language: Language, masked: bool = False) -> list[Wish]:
             wishes.extend(Wish(start, clause) for clause in clauses(text[start:end], masked))
         else:
             wishes.extend(_abstract(text, start, end, language, masked))
+    if any(wish.entry and wish.entry.fault for wish in wishes):
+        wishes = [wish for wish in wishes if not (wish.entry and wish.entry.fallback)]
+    if not wishes and not text.strip(" ,.;:!?，。；：！？"):
+        raise nothing_asked(asked, language)
     if not wishes:
         raise refusal(text, text, language)
     return [replace(w, level="weaker") for w in wishes] if gently else wishes
@@ -151,7 +170,7 @@ def _without_harmless(text: str) -> tuple[str, bool]:
     for pattern in vocabulary().harmless_patterns:
         for spans in pattern.find(request):
             start, end = spans[0][0], spans[-1][1]
-            gently = gently or bool(re.search(r"too|overd|subtle|太|过", fold(text[start:end])))
+            gently = gently or _GENTLY.search(fold(text[start:end])) is not None
             text = text[:start] + " " * (end - start) + text[end:]
     return text, gently
 
@@ -261,11 +280,19 @@ def _left_over(
         unknown = _unknown(request.text[start:end], groups)
         if unknown is None:
             continue
-        part = _trimmed(stretch[start:end])
+        part = _without_nouns(_trimmed(stretch[start:end]), groups, masked)
         if not (part and is_concrete(part, masked) and _about_the_whole(part, masked)):
             place = start + unknown
             raise refusal(_atom_at(stretch, place), stretch[place:end], language)
         yield Wish(offset + start, _from_its_verb(part, masked))
+
+
+def _without_nouns(part: str, groups: tuple[str, ...], masked: bool) -> str:
+    """`part` without a last word that carries no wish, where that makes it a wish: "dark" of a "dark forest"."""
+    shorter = part.rpartition(" ")[0]
+    if not shorter or (is_concrete(part, masked) and _about_the_whole(part, masked)):
+        return part
+    return shorter if _unknown(fold(part[len(shorter) :]), groups) is None else part
 
 
 def _refuse_things(

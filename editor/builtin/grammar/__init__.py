@@ -3,7 +3,8 @@
     words      text -> tokens: cleaning, quotations, the vocabulary of `lexicon`, numbers of `numbers`
     sentences  tokens -> clauses: separators, what a clause borrows from its neighbours, what is to be kept
     frames     a clause -> operations, with `geometry`, `writing` and `plants`; every word must be accounted for
-    clause     regions; amounts: levels, numbers and limits
+    states     adjectives that tell what is there: passed over, or complaints that ask for the opposite
+    clause     regions; amounts: levels, numbers and limits; messages: the refusals, in both languages
 
 Deterministic and honest: a word that is not understood is named in the refusal, never skipped.
 """
@@ -15,6 +16,7 @@ from dataclasses import replace
 from editor.base import EditError, NotUnderstood
 from editor.builtin.core import WHOLE, Op, Region
 from editor.builtin.grammar.clause import Clause, unknown_words
+from editor.builtin.grammar.messages import say, speaking
 from editor.builtin.grammar.sentences import Reader
 from editor.builtin.grammar.words import Token, read
 
@@ -27,7 +29,8 @@ def parse(text: str, *, masked: bool = False) -> tuple[Op, ...]:
     Raises NotUnderstood (naming the words), or CannotDo for what classical operations cannot do and for amounts
     beyond an operation's limits. Op.text is the clause, Region.text the user's words.
     """
-    return Reader(read(text), masked).run().ops()
+    with speaking(text):
+        return Reader(read(text), masked).run().ops()
 
 
 def parse_region(text: str, *, masked: bool = False) -> Region:
@@ -35,6 +38,11 @@ def parse_region(text: str, *, masked: bool = False) -> Region:
 
     Raises NotUnderstood for what is no noun phrase.
     """
+    with speaking(text):
+        return _region(text, masked)
+
+
+def _region(text: str, masked: bool) -> Region:
     tokens = [t for t in read(text).tokens if t.kind != "sep"]
     anchor = Token("det", "", "the", 0, 0)
     clause = Clause([anchor, *tokens], text, masked)
@@ -43,7 +51,7 @@ def parse_region(text: str, *, masked: bool = False) -> Region:
     clause.finish()
     if region is None:
         if not any(t.kind in ("photo", "stop") for t in tokens):
-            raise NotUnderstood("No part of the photo is named.")
+            raise NotUnderstood(say("No part of the photo is named."))
         return WHOLE
     if any(t.kind == "verb" for t in tokens):
         raise unknown_words([t.text for t in tokens if t.kind == "verb"])
@@ -52,7 +60,8 @@ def parse_region(text: str, *, masked: bool = False) -> Region:
 
 def split(text: str) -> list[str]:
     """An instruction's clauses in order, each standing alone; quotations stay whole. Understood or not."""
-    return Reader(read(text), masked=False).run().texts()
+    with speaking(text):
+        return Reader(read(text), masked=False).run().texts()
 
 
 def is_concrete(text: str, *, masked: bool = False) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log2
 
-from editor.base import CannotDo, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Operation
+from editor.builtin.grammar.lexicon import LEXICON
+from editor.builtin.grammar.messages import Beyond, Contradiction, chinese, say, unit
 from editor.builtin.grammar.numbers import Number
 
 _WORDS = {"halve": 0.5, "half": 0.5, "double": 2.0, "triple": 3.0, "third": 1 / 3, "quarter": 0.25}
+_KELVIN = (
+    "A colour temperature in kelvin belongs to a raw file; for a photo say warmer or cooler, "
+    "or make it warmer by 20 %."
+)
 MAXIMUM = 3
 """The level of "completely"."""
 
@@ -53,15 +58,25 @@ def checked(row: Operation, value: float) -> float:
     """The value, or CannotDo naming the limits."""
     low, high = row.limits
     if not low - 1e-9 <= value <= high + 1e-9:
-        raise CannotDo(
-            f"The amount of {label(row.name)} goes from {low:g} to {high:g} ({row.unit}); {value:g} is beyond."
-        )
+        raise _beyond(row, value)
     return float(value)
 
 
 def label(name: str) -> str:
     """An operation's name for people."""
+    if chinese():
+        for kind in ("prop", "look", "action", "symptom", "quality"):
+            for phrase in LEXICON[kind].get(name, "").split("|"):
+                if phrase and not phrase.isascii():
+                    return phrase
     return name.replace("_", " ")
+
+
+def _beyond(row: Operation, value: float) -> Beyond:
+    return Beyond(
+        say("The amount of {} goes from {:g} to {:g} ({}); {:g} is beyond.", label(row.name), *row.limits,
+            unit(row.unit), value)
+    )  # fmt: skip
 
 
 def _level(row: Operation, sign: int, level: int | None, bias: int) -> float:
@@ -78,7 +93,7 @@ def _level(row: Operation, sign: int, level: int | None, bias: int) -> float:
 def _number(row: Operation, sign: int, stated: Number, much: Much) -> float:
     value = stated.value
     if stated.signed and much.directed and value < 0:
-        raise NotUnderstood(f"“{value:g}” contradicts the direction given for {label(row.name)}.")
+        raise Contradiction(say("“{:g}” contradicts the direction given for {}.", value, label(row.name)))
     if row.unit in ("EV", "exponent", "degrees", "levels"):
         return _in_units(row, sign, stated, much)
     if stated.unit == "%":
@@ -111,9 +126,7 @@ def _bare(row: Operation, stated: Number, much: Much) -> float:
         return value / 100
     if much.to and row.limits[0] < 0:
         return value - 1
-    raise CannotDo(
-        f"The amount of {label(row.name)} goes from {row.limits[0]:g} to {row.limits[1]:g}; {value:g} is beyond."
-    )
+    raise _beyond(row, value)
 
 
 def _factor(row: Operation, sign: int, stated: Number) -> float:
@@ -144,6 +157,10 @@ def _in_units(row: Operation, sign: int, stated: Number, much: Much) -> float:
     return log2(factor) if row.unit == "EV" else factor
 
 
-def _wrong_unit(row: Operation, stated: Number) -> NotUnderstood:
-    unit = {"%": " %", "deg": "°", "x": " times", "": ""}.get(stated.unit, " " + stated.unit)
-    return NotUnderstood(f"{label(row.name)} is given in {row.unit}, not as “{stated.value:g}{unit}”.")
+def _wrong_unit(row: Operation, stated: Number) -> Contradiction:
+    if stated.unit == "K" and row.name in ("temperature", "white_balance"):
+        return Contradiction(say(_KELVIN))
+    mark = {"%": " %", "deg": "°", "x": " times", "": ""}.get(stated.unit, " " + stated.unit)
+    return Contradiction(
+        say("{} is given in {}, not as “{}”.", label(row.name), unit(row.unit), f"{stated.value:g}{mark}")
+    )

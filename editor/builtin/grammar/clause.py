@@ -10,16 +10,16 @@ from editor.base import CannotDo, NotUnderstood
 from editor.builtin import colors
 from editor.builtin.core import Region
 from editor.builtin.grammar.amounts import Much, as_number
-from editor.builtin.grammar.lexicon import REASONS
+from editor.builtin.grammar.messages import REASONS, Contradiction, chinese, say
 from editor.builtin.grammar.numbers import Number
 from editor.builtin.grammar.words import Token
 
-SOFT = {"stop", "photo", "pron", "det", "of", "to", "by", "ba", "verb", "inward", "only", "sep"}
+SOFT = {"stop", "photo", "pron", "det", "of", "to", "by", "ba", "verb", "repair", "inward", "only", "sep"}
 """Kinds that carry no content of their own."""
 _PARTS = {"region", "place", "color", "shade", "word"}
 _BEFORE_NOUN = {"det", "of", "ba", "action", "up", "down", "remove", "color", "shade", "region", "place", "verb",
                 "recolor", "except", "keep", "only", "dry", "symptom", "chu", "crop", "crush", "swap",
-                "look", "flip", "rotate", "resize"}  # fmt: skip
+                "look", "flip", "rotate", "resize", "repair", "fadeword", "colorish"}  # fmt: skip
 _BEFORE_CHINESE_NOUN = _BEFORE_NOUN - {"verb", "look"}
 _QUANTIFIERS = {"his", "her", "its", "this", "these", "those", "all", "each", "every", "whole", "entire", "some",
                 "both", "的", "这个", "那个", "这", "那", "所有", "全部", "整个", "一个", "一只", "一条",
@@ -31,8 +31,11 @@ SHADES = {"light": 0.45, "pale": 0.5, "pastel": 0.5, "浅": 0.45, "淡": 0.5, "l
           "vivid": 0.0, "rich": 0.0, "亮": 0.0, "鲜": 0.0, "鲜艳": 0.0, "soft": 0.35, "warm": 0.0, "cool": 0.0,
           "pure": 0.0, "hot": 0.0, "neon": 0.0, "纯": 0.0, "solid": 0.0, "true": 0.0, "正": 0.0}  # fmt: skip
 """Words before a colour: the share of white (positive) or black (negative) mixed into it."""
+_BEYOND = "The built-in editor cannot {}; a diffusion editor can (--editor, see `reedit editors`)."
 MAX_NOUN_WORDS = 4
 MAX_NOUN_CHARACTERS = 8
+_NO_NOUNS = {"after", "before", "during", "when", "while", "if", "because", "than", "how", "why", "what", "where",
+             "who", "since", "although", "per"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class Clause:
     used: set[int] = field(default_factory=set)
     heads: set[int] = field(default_factory=set)
     region_at: tuple[int, int] | None = None
+    complaint: bool = False
+    """Whether it tells what is wrong ("too dark", "the photo is blurry") and so asks for the opposite."""
 
     def at(self, *kinds: str) -> list[int]:
         """Places of the unused tokens of these kinds."""
@@ -84,10 +89,12 @@ class Clause:
         """+1 or -1 from "increase", "less", "too" ..., and whether any was said."""
         ups, downs = self.take("up", "add"), self.take("down", "remove")
         if self.take("enough"):
+            self.complaint = True
             ups = ups or [Token("up", "", "", 0, 0)]
-        flip = -1 if self.take("too") else 1
+        flip = -1 if self.take("too") or (self.complaint and not ups) else 1
+        self.complaint = self.complaint or flip < 0
         if ups and downs and any(t.text not in ("more", "even more", "再", "多") for t in ups):
-            raise NotUnderstood(f"“{ups[0].text}” and “{downs[0].text}” contradict each other.")
+            raise Contradiction(say("“{}” and “{}” contradict each other.", ups[0].text, downs[0].text))
         return (-1 if downs else 1) * flip, bool(ups or downs or flip < 0)
 
     def much(self, directed: bool = False) -> Much:
@@ -99,9 +106,8 @@ class Clause:
             if not (isinstance(self.tokens[i].value, Number) and self.tokens[i].value.unit in ("rect", "hex"))
         ]
         if len(numbers) > 1:
-            raise NotUnderstood(
-                "Two amounts in one step: " + ", ".join(self.tokens[i].text for i in numbers) + "."
-            )
+            said = ", ".join(self.tokens[i].text for i in numbers)
+            raise NotUnderstood(say("Two amounts in one step: {}.", said))
         degrees = [t.value for t in self.take("degree")]
         level = max(degrees) if degrees else None
         if not numbers:
@@ -159,16 +165,17 @@ class Clause:
             x, y, width, height = self.tokens[rect[0]].value.parts
             if width < 1 or height < 1:
                 raise NotUnderstood(
-                    f"The rectangle {self.tokens[rect[0]].text} (x, y, width, height) is empty."
+                    say("The rectangle {} (x, y, width, height) is empty.", self.tokens[rect[0]].text)
                 )
             return Region("rect", rect=(x, y, width, height), invert=invert, text=self.tokens[rect[0]].text)
         shades = {first for first, last, _ in self.color_groups() if first != last}
         places = sorted({*self.at(*_PARTS), *shades})
         if not places:
             if invert:
-                raise NotUnderstood("It is not said what to leave out.")
+                raise NotUnderstood(say("It is not said what to leave out."))
             return None
         places = self._one_group(places)
+        self._check_instrument(places)
         self.used.update(places)
         self.region_at = places[0], places[-1]
         part = _part([self.tokens[i] for i in places], self.slice(places[0], places[-1]))
@@ -180,7 +187,7 @@ class Clause:
         for left, right in itertools.pairwise(places):
             between = range(left + 1, right)
             if any(self.tokens[i].kind not in soft or i in self.used for i in between):
-                raise NotUnderstood(f"It is not clear which part is meant: {self._names(places)}.")
+                raise NotUnderstood(say("It is not clear which part is meant: {}.", self._names(places)))
         unknown = [i for i in places if self.tokens[i].kind == "word"]
         if len(unknown) > MAX_NOUN_WORDS:
             raise unknown_words([self.tokens[i].text for i in unknown])
@@ -188,6 +195,13 @@ class Clause:
             if not (i - 1 in unknown or self._noun_may_stand(i)):
                 raise unknown_words([self.tokens[i].text])
         return places
+
+    def _check_instrument(self, places: list[int]) -> None:
+        """ "with a red filter" says how, not where."""
+        first = self.before(places[0])
+        bare = all(self.tokens[i].kind in ("color", "quality") for i in places)
+        if bare and first is not None and first.text in ("with", "with a", "with an"):
+            raise unknown_words([self.tokens[i].text for i in places])
 
     def _names(self, places: list[int]) -> str:
         return ", ".join(f"“{self.tokens[i].text}”" for i in places)
@@ -199,7 +213,7 @@ class Clause:
         if token.cjk:
             fits = before is None or before.kind in _BEFORE_CHINESE_NOUN or before.text in _QUANTIFIERS
             return len(token.text) <= MAX_NOUN_CHARACTERS and fits
-        if token.text.endswith("ly") or before is None:
+        if token.text.endswith("ly") or before is None or token.text in _NO_NOUNS:
             return False
         return before.kind in _BEFORE_NOUN or before.text in _QUANTIFIERS
 
@@ -213,14 +227,12 @@ class Clause:
 def unknown_words(words: list[str]) -> NotUnderstood:
     """The refusal that names the words."""
     shown = ", ".join(f"“{w[:40]}”" for w in words[:5]) + (" …" if len(words) > 5 else "")
-    return NotUnderstood(f"The built-in editor does not understand {shown} here.")
+    return NotUnderstood(say("The built-in editor does not understand {} here.", shown))
 
 
 def cannot(reason: str) -> CannotDo:
     """The refusal for a kind of request that classical operations cannot do."""
-    return CannotDo(
-        f"The built-in editor cannot {REASONS[reason]}; a diffusion editor can (--editor, see `reedit editors`)."
-    )
+    return CannotDo(say(_BEYOND, REASONS[reason][chinese()]))
 
 
 def _shaded(name: str, share: float) -> str:
@@ -245,7 +257,7 @@ def _part(tokens: list[Token], text: str) -> Region:
     if named:
         if len(named) > 1:
             named -= {"subject"}
-        if kinds["place"] or len(named) > 1:
+        if kinds["place"] or len(named) > 1 or "some leaves" in named:
             return Region("mask", noun=text, text=text)
         name = named.pop()
         if tone and (name, tone) not in _NATURAL:

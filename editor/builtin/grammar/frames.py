@@ -9,10 +9,12 @@ from typing import Any
 from editor.base import CannotDo, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op, Region
-from editor.builtin.grammar.amounts import Much, checked, resolve
+from editor.builtin.grammar.amounts import Much, checked, label, resolve
 from editor.builtin.grammar.clause import Clause, cannot, unknown_words
 from editor.builtin.grammar.geometry import geometry
-from editor.builtin.grammar.plants import plant
+from editor.builtin.grammar.messages import Contradiction, say
+from editor.builtin.grammar.plants import PLANT, plant
+from editor.builtin.grammar.states import settle
 from editor.builtin.grammar.words import Token
 from editor.builtin.grammar.writing import writing
 
@@ -20,6 +22,7 @@ Frame = Callable[[Clause], list[Op] | None]
 
 _COLOR_WORDS = {"color", "colors", "颜色", "色彩"}
 _ZONES = {"shadows", "highlights", "blacks", "whites"}
+_SKIN = {"skin", "face"}
 _INVERSE = {"grain": "denoise", "denoise": "grain", "sharpen": "blur", "blur": "sharpen", "fog": "dehaze"}
 _AXIS = {
     "blue": ("temperature", -1), "cyan": ("temperature", -1), "teal": ("temperature", -1),
@@ -29,6 +32,7 @@ _AXIS = {
     "red": ("temperature", 1),
 }  # fmt: skip
 """Which axis of the white balance moves a picture towards a colour."""
+_WEATHER = {"foggy", "misty", "rainy", "snowy"}
 _TINGE = (0.2, 0.35, 0.6, 1.0)
 """Strength of a recolouring that only leans towards a colour: slightly, plain, strongly, completely."""
 
@@ -36,8 +40,10 @@ _TINGE = (0.2, 0.35, 0.6, 1.0)
 def interpret(clause: Clause) -> list[Op]:
     """The operations of one clause, every word accounted for. Raises NotUnderstood or CannotDo."""
     if all(t.kind in ("stop", "det", "sep") for t in clause.tokens):
-        raise NotUnderstood("There is nothing to do in this instruction.")
+        raise NotUnderstood(say("There is nothing to do in this instruction."))
     _refuse_early(clause)
+    settle(clause)
+    _burn_in(clause)
     for frame in FRAMES:
         ops = frame(clause)
         if ops is not None:
@@ -51,12 +57,25 @@ def _refuse_early(clause: Clause) -> None:
     quoted = clause.has("quote")
     if not quoted and (beyond := clause.at("cannot")):
         raise cannot(clause.tokens[beyond[0]].value)
+    _take_lack(clause)
     if negations := clause.at("not"):
         raise NotUnderstood(
-            f"A step must say what to do; “{clause.tokens[negations[0]].text}” says what not to do."
+            say("A step must say what to do; “{}” says what not to do.", clause.tokens[negations[0]].text)
         )
     if vague := clause.at("abstract"):
         raise unknown_words([clause.tokens[i].text for i in vague])
+
+
+def _take_lack(clause: Clause) -> None:
+    """ "not bright enough", "颜色不鲜艳": a lack, as in "not enough light"."""
+    for i in clause.at("not"):
+        after = clause.after(i)
+        if after is None or after.kind != "quality" or clause.has("verb", "ba"):
+            continue
+        if clause.tokens[i].text == "不" or (
+            clause.tokens[i].text in ("not", "isn't") and clause.has("enough")
+        ):
+            _replace(clause, i, "enough", "")
 
 
 def _no_operation(clause: Clause) -> Exception:
@@ -70,7 +89,7 @@ def _no_operation(clause: Clause) -> Exception:
         return cannot("add")
     if unknown:
         return unknown_words(unknown)
-    return NotUnderstood(f"No operation is named in “{clause.slice(0, len(clause.tokens) - 1)[:80]}”.")
+    return NotUnderstood(say("No operation is named in “{}”.", clause.slice(0, len(clause.tokens) - 1)[:80]))
 
 
 # colours ------------------------------------------------------------------------------------------------------
@@ -97,7 +116,7 @@ def color_pop(clause: Clause) -> list[Op] | None:
     much = clause.much()
     region = clause.region()
     if region is None and not clause.masked:
-        raise NotUnderstood("It is not said which part keeps its colour.")
+        raise NotUnderstood(say("It is not said which part keeps its colour."))
     region = region or WHOLE
     plain = Region(region.kind, region.name, region.noun, region.rect, False, region.text)
     return [Op("color_pop", resolve("color_pop", 1, much)[1], plain)]
@@ -132,8 +151,11 @@ def split_tone(clause: Clause) -> list[Op] | None:
 
 def recolor(clause: Clause) -> list[Op] | None:
     """Another colour for a region, or a lean towards one ("bluer", "a pink tint")."""
+    _whitening(clause)
     leaning = clause.at("colorish")
     groups = clause.color_groups()
+    if balance := _cast(clause, leaning, groups):
+        return balance
     if leaning and not _other_heads(clause):
         clause.head(leaning[-1:])
         return _lean(clause, clause.tokens[leaning[-1]].value)
@@ -149,6 +171,11 @@ def recolor(clause: Clause) -> list[Op] | None:
     words = [i for i in clause.at("prop") if clause.tokens[i].text in _COLOR_WORDS]
     tinted = clause.has("tintword")
     directed = clause.has("up", "down", "too", "enough")
+    before = clause.before(first)
+    if directed and before and before.kind == "det" and not clause.has("region", "word", "tintword", "place"):
+        raise unknown_words(
+            [clause.tokens[first].text]
+        )  # "make the blues deeper" is about a part, not a cast
     clause.head(range(first, last + 1))
     clause.used.update(words)
     if directed or tinted:
@@ -163,8 +190,30 @@ def recolor(clause: Clause) -> list[Op] | None:
     if replaced and (region is None or region.kind != "color" or region.noun):
         raise cannot("replace")
     if region is None and not clause.masked and not clause.has("photo", "pron"):
-        raise NotUnderstood(f"It is not said what becomes {color}.")
+        raise NotUnderstood(say("It is not said what becomes {}.", color))
     return [Op("recolor", resolve("recolor", 1, much)[1], region or WHOLE, {"color": color})]
+
+
+def _whitening(clause: Clause) -> None:
+    """ "把牙齿变白": of what is no plant, that is white; 美白 alone is said of no part and left to the reasoner."""
+    for i in clause.at("pale"):
+        if clause.tokens[i].text == "变白":
+            _replace(clause, i, "color", "white")
+    for i in clause.at("colorish"):
+        if clause.tokens[i].text == "美白" and not clause.has("region", "word"):
+            _replace(clause, i, "word", "")
+
+
+def _cast(clause: Clause, leaning: list[int], groups: list[tuple[int, int, str]]) -> list[Op] | None:
+    """ "fix the yellow cast", "remove the greenish tint", "校正偏黄": a cast to take away from the whole photo."""
+    if not clause.has("repair", "fadeword", "remove") or not (leaning or (groups and clause.has("tintword"))):
+        return None
+    if clause.has("region", "place", "prop", "quality", "action", "look") or clause.has("word"):
+        return None
+    clause.take("remove", "fadeword", "tintword")
+    clause.head([*leaning, *(i for first, last, _ in groups for i in range(first, last + 1))])
+    much = clause.much()
+    return [Op("white_balance", resolve("white_balance", 1, much)[1], WHOLE)]
 
 
 def _is_target(clause: Clause, first: int, last: int) -> bool:
@@ -190,7 +239,7 @@ def _lean(clause: Clause, color: str, tint: bool = False) -> list[Op]:
     on_axis = region.kind == "whole" and axis is not None and color != "red"
     if sign < 0 or (on_axis and not (tint and axis and axis[0] != "tint")):
         if axis is None:
-            raise NotUnderstood(f"Less {color} is not an operation; say what it should become.")
+            raise NotUnderstood(say("Less {} is not an operation; say what it should become.", color))
         name, value = resolve(axis[0], axis[1] * sign, Much(much.level, much.number))
         return [Op(name, value, region)]
     if much.number:
@@ -217,10 +266,17 @@ def general(clause: Clause) -> list[Op] | None:
     soften = bool(less) and all(kind == "action" for _, _, kind, _ in heads)
     if soften:  # "darken it less" asks for a smaller step, not for the opposite
         clause.used.update(less)
+    if all(
+        kind != "prop" for _, _, kind, _ in heads
+    ):  # "cool it down", "sharpen it up": only the verb's particle
+        clause.used.update(i for i in clause.at("up", "down") if clause.tokens[i].text in ("up", "down"))
+    _describe_weather(clause)
     removing = clause.has("remove")
     sign, directed = clause.direction()
     amounts = _amounts(
-        clause, [at for at, _, _, _ in heads], directed or any(kind != "prop" for _, _, kind, _ in heads)
+        clause,
+        [at for at, _, _, _ in heads],
+        directed or any(kind not in ("prop", "look") for _, _, kind, _ in heads),
     )
     names = [_name(meaning) for _, meaning, _, _ in heads]
     if "hue" in names:
@@ -230,11 +286,11 @@ def general(clause: Clause) -> list[Op] | None:
     ops = []
     for (at, meaning, kind, own), much in zip(heads, amounts, strict=True):
         if kind == "prop" and not directed and much.number is None and much.level is None:
-            raise NotUnderstood(
-                f"It is not said whether to increase or to reduce “{clause.tokens[at].text}”."
+            raise Contradiction(
+                say("It is not said whether to increase or to reduce “{}”.", clause.tokens[at].text)
             )
         if removing and kind == "prop" and meaning.strip("-<") in _ZONES:
-            raise NotUnderstood(f"“{clause.tokens[at].text}” can be raised or lowered, not removed.")
+            raise NotUnderstood(say("“{}” can be raised or lowered, not removed.", clause.tokens[at].text))
         level = 0 if soften and much.level is None else much.level
         op = _one(clause, meaning, sign * own, Much(level, much.number, much.to, much.directed), region)
         ops.append(replace(op, params=tone) if op.name == "gradient_sky" else op)
@@ -267,6 +323,31 @@ def _gentle_looks(clause: Clause) -> None:
         before = clause.before(i)
         if before and before.text in ("light", "soft"):
             _replace(clause, i - 1, "degree", 0)
+
+
+def _burn_in(clause: Clause) -> None:
+    """ "burn the sky" is the darkroom's word for darkening a part; a leaf is scorched."""
+    plants = any(clause.tokens[i].value in PLANT for i in clause.at("region")) or clause.has("margin", "tip")
+    for i in clause.at("dry"):
+        if (
+            clause.tokens[i].text in ("burn", "burning")
+            and not plants
+            and clause.has("region", "place", "word")
+        ):
+            _replace(clause, i, "action", "-brightness")
+
+
+def _describe_weather(clause: Clause) -> None:
+    """ "foggy forest", "snowy mountains": the weather is everywhere, the noun only says what the photo shows."""
+    for i in clause.at("look") or sorted(clause.heads):
+        after = clause.after(i)
+        if (
+            clause.tokens[i].text in _WEATHER
+            and after
+            and after.kind in ("region", "word")
+            and i + 2 == len(clause.tokens)
+        ):
+            clause.used.add(i + 1)
 
 
 def _zone_verbs(clause: Clause, places: list[int]) -> None:
@@ -309,6 +390,8 @@ def _combine(clause: Clause, places: list[int]) -> list[Head]:
         meaning = tokens[i].value
         if not any(meaning == other for _, other, _, _ in heads):
             heads.append((i, meaning, tokens[i].kind, 1))
+    said = {_name(meaning) for _, meaning, kind, _ in heads if kind != "prop"}
+    heads = [h for h in heads if h[2] != "prop" or _name(h[1]) not in said]  # "cool the colour temperature"
     names = [_name(meaning) for _, meaning, _, _ in heads]
     if "white_balance" in names and len(names) > 1:
         heads = [head for head, name in zip(heads, names, strict=True) if name != "white_balance"]
@@ -352,10 +435,18 @@ def _one(clause: Clause, meaning: Any, sign: int, much: Much, region: Region | N
         params = {"color": True} if name == "pencil" else {"style": meaning[1]}
     elif str(meaning).startswith("-"):
         sign = -sign
+    if (
+        name == "blur"
+        and str(meaning).endswith("<")
+        and region
+        and region.name in _SKIN
+        and not region.invert
+    ):
+        name = meaning = "smooth"  # soft skin keeps its eyes
     row = OPERATIONS[name]
     if sign < 0 and row.limits[0] >= 0 and row.unit != "exponent":
         if name not in _INVERSE:
-            raise CannotDo(f"The built-in editor cannot take {name.replace('_', ' ')} out of a photo.")
+            raise CannotDo(say("The built-in editor cannot take {} out of a photo.", label(name)))
         name, sign = _INVERSE[name], 1
     bias = -1 if str(meaning).endswith("<") else 0
     name, value = resolve(name, sign, much, bias)
@@ -378,9 +469,10 @@ def retouch(clause: Clause) -> list[Op] | None:
 
 def _hole(clause: Clause, named: Region | None) -> Region:
     if not clause.masked:
-        thing = f" “{named.text}”" if named else ""
+        if named is None:
+            raise CannotDo(say("To remove something, show where it is: --mask MASK.png or --region X,Y,W,H."))
         raise CannotDo(
-            f"To remove{thing or ' something'}, show where it is: --mask MASK.png or --region X,Y,W,H."
+            say("To remove “{}”, show where it is: --mask MASK.png or --region X,Y,W,H.", named.text)
         )
     return Region("mask", noun=named.text if named else "", text=named.text if named else "")
 

@@ -10,6 +10,7 @@ from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, as_number, checked, resolve
 from editor.builtin.grammar.clause import Clause
+from editor.builtin.grammar.messages import say
 from editor.builtin.grammar.numbers import Number
 
 _SIDES = ("left", "right", "top", "bottom")
@@ -32,7 +33,7 @@ def _take_number(clause: Clause, *units: str) -> Number | None:
     if not found:
         return None
     if len(found) > 1:
-        raise NotUnderstood("Two numbers of the same kind in one step.")
+        raise NotUnderstood(say("Two numbers of the same kind in one step."))
     clause.used.add(found[0])
     return as_number(clause.tokens[found[0]].value)
 
@@ -43,7 +44,7 @@ def _sign(clause: Clause) -> int:
     places = [t.value for t in clause.take("place") if t.value in ("left", "right")]
     if -90 in turns or "left" in places:
         if 90 in turns or "right" in places:
-            raise NotUnderstood("Left and right contradict each other.")
+            raise NotUnderstood(say("Left and right contradict each other."))
         return -1
     return 1
 
@@ -92,7 +93,7 @@ def _flip(clause: Clause) -> list[Op] | None:
         return None
     clause.head([*clause.at("flip"), *axes, *turned])
     if len({clause.tokens[i].value for i in axes}) > 1:
-        raise NotUnderstood("Flip along one axis at a time.")
+        raise NotUnderstood(say("Flip along one axis at a time."))
     axis = clause.tokens[axes[0]].value if axes else "vertical" if turned else "horizontal"
     return [Op("flip", 1.0, WHOLE, {"axis": axis})]
 
@@ -112,7 +113,7 @@ def _rotate(clause: Clause) -> list[Op] | None:
     stated = _take_number(clause, "deg", "")
     much = clause.much()
     if much.number:
-        raise NotUnderstood("A rotation is given in degrees.")
+        raise NotUnderstood(say("A rotation is given in degrees."))
     if stated:
         value = sign * stated.value
     elif much.level == 0:
@@ -162,7 +163,7 @@ def _edge(clause: Clause, params: dict[str, Any]) -> None:
         near = min(edges, key=lambda e: (abs(e - i), e < i), default=None)
         kind = clause.tokens[near].kind if near is not None else "width"
         if stated.unit not in ("px", "") or params[kind] is not None:
-            raise NotUnderstood("The size is not clear; say for example: resize to 1200 px wide.")
+            raise NotUnderstood(say("The size is not clear; say for example: resize to 1200 px wide."))
         params[kind] = round(stated.value)
         clause.used.add(i)
     clause.take("width", "height")
@@ -170,14 +171,14 @@ def _edge(clause: Clause, params: dict[str, Any]) -> None:
 
 def _check_pixels(params: dict[str, Any]) -> None:
     if not all(v is None or 1 <= v <= 100_000 for v in params.values()):
-        raise NotUnderstood("A size goes from 1 to 100000 pixels.")
+        raise NotUnderstood(say("A size goes from 1 to 100000 pixels."))
 
 
 def _factor(much: Much, grows: bool, down: bool) -> float:
     if much.number is None:
         size = OPERATIONS["resize"].levels[min(2, 1 if much.level is None else much.level)]
         if not grows and not down:
-            raise NotUnderstood("It is not said to what size.")
+            raise NotUnderstood(say("It is not said to what size."))
         return 1 / size if grows else size
     value = much.number.value
     if much.number.unit == "%":
@@ -186,7 +187,7 @@ def _factor(much: Much, grows: bool, down: bool) -> float:
             value = 1 + value if grows else 1 - value
         return value
     if much.number.unit != "x":
-        raise NotUnderstood("A size is given in pixels, in % or as a factor.")
+        raise NotUnderstood(say("A size is given in pixels, in % or as a factor."))
     return 1 / value if down and value > 1 else value
 
 
@@ -200,7 +201,7 @@ def _aspect(clause: Clause) -> list[Op] | None:
     clause.head([*squares, *ratios, *clause.at("crop", "aspect")])
     ratio = clause.tokens[squares[0]].value if squares else clause.tokens[ratios[0]].value.parts
     if min(ratio) < 1 or not 0.05 <= ratio[0] / ratio[1] <= 20:
-        raise NotUnderstood("An aspect ratio goes from 1:20 to 20:1.")
+        raise NotUnderstood(say("An aspect ratio goes from 1:20 to 20:1."))
     clause.take("axis")
     return [Op("aspect", 1.0, WHOLE, {"ratio": tuple(ratio)})]
 
@@ -227,7 +228,7 @@ def _crop(clause: Clause) -> list[Op] | None:
         return [_share(clause, sides)]
     region = clause.region()
     if region is None or region.invert or away:
-        raise NotUnderstood("Say how much to cut off, from which side, or to what to crop.")
+        raise NotUnderstood(say("Say how much to cut off, from which side, or to what to crop."))
     return [Op("crop", 0.0, WHOLE, {"to": region})]
 
 
@@ -250,7 +251,7 @@ def _share(clause: Clause, sides: list[int]) -> Op:
     clause.used.update(sides)
     clause.used.update(i for i in clause.at("place") if clause.tokens[i].value in ("edges", "corners"))
     if len(names) > 1 and not isclose(len(names), 4):
-        raise NotUnderstood("Crop one side at a time, or all of them.")
+        raise NotUnderstood(say("Crop one side at a time, or all of them."))
     texts = {clause.tokens[i].text for i in sides}
     much = clause.much()
     if much.number is None and much.level is None and any("half" in t or "半" in t for t in texts):

@@ -29,7 +29,8 @@ LEXICON: dict[str, dict[Any, str]] = {
         "出|出来|起来|上|上去|下来|里|里面|中|内|感觉|感|是|会|能|点的|所|一次|再|现有|当前|原来的|原|本"
     },
     "photo": {
-        "": "photo|photos|photograph|picture|pictures|image|images|pic|shot|frame contents|everything|the lot|"
+        "": "photo|photos|photograph|photographs|photography|picture|pictures|image|images|pic|pics|shot|snapshot|portrait|portraits|selfie|headshot|"
+        "frame contents|everything|the lot|"
         "whole thing|overall tone|overall tones|light|lighting|exposure level|"
         "照片|图片|图像|图|相片|画面|影像|片子|整张照片|整张图|色调|影调|光线|整体色调"
     },
@@ -41,10 +42,11 @@ LEXICON: dict[str, dict[Any, str]] = {
     "ba": {"": "把|将|给|让|使|令|叫|替"},
     "verb": {
         "": "make|turn|change|set|give|apply|convert|adjust|get|let|have|do|use|render|become|go|transform|put|bring|"
-        "modify|tweak|alter|edit|shift|take|perform|create|process|produce|show it|push|correct|fix|leave it|want it|"
+        "modify|tweak|alter|edit|shift|take|perform|create|process|produce|show it|push|pull|leave it|want it|"
         "做|做成|变|变得|变成|变为|改|改成|改为|调|调成|调整|调整成|调整为|调节|设置|设为|设成|设置为|应用|转|转成|转为|"
-        "转换|转换成|转换为|处理成|弄|弄成|搞|更改|修改|呈现|呈现出|显示|进行|修|偏|发|泛|来|来个|出现|长出|产生|打造|打造成|制作|制作成|营造"
+        "转换|转换成|转换为|处理成|弄|弄成|搞|更改|修改|呈现|呈现出|显示|进行|偏|发|泛|来|来个|出现|长出|产生|打造|打造成|制作|制作成|营造"
     },
+    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救|改善"},
     "sep": {
         "weak": "and|plus|as well as|and also|along with|together with|or|并|并且|和|与|及|以及|且|而且|又|还",
         "strong": "then|and then|after that|afterwards|followed by|but|while|however|and finally|next to that|and next|"
@@ -56,12 +58,12 @@ LEXICON: dict[str, dict[Any, str]] = {
         "turn up|crank up|push up|bring up|pump up|deeper|greater|extra|additional|increased|high|improve|bigger dose of|"
         "heighten|elevate|step up|dial up|bring out|pull up|open up|gain|"
         "更|更加|更多|再多|提高|增加|增强|加强|提升|加大|升高|调高|拉高|提|强化|加重|更高|更强|高|加深|"
-        "上调|推高|多|增大|改善|提一提|调大|拉大|再高|变高|突出",
+        "上调|推高|多|增大|提一提|调大|拉大|再高|变高|突出",
     },
     "down": {
         "": "less|lower|weaker|reduce|decrease|cut|cut down|lessen|diminish|drop|minimize|tone down|turn down|bring down|"
         "pull down|pull back|weaken|dial down|dial back|lower down|subdue|tame|suppress|low|decreased|reduced|lowered|"
-        "ease off|limit|restrain|not so|not as|fewer|"
+        "ease off|limit|restrain|not so|not as|fewer|down|"
         "降低|减少|减小|减弱|削弱|调低|拉低|压低|减|下调|更低|更少|更弱|低|别那么|不那么|不要那么|"
         "不要太|少|抑制|降|减淡|变低|没那么|减轻|调小",
     },
@@ -70,15 +72,15 @@ LEXICON: dict[str, dict[Any, str]] = {
         "加|加上|添加|加入|增添|加个|添|添上|叠加|插入|放|放上|放置|画|画上|画一|生成|加一个|打|打上|附加",
     },
     "remove": {
-        "": "remove|delete|erase|eliminate|get rid of|take out|take away|clean up|clear away|cut out|strip|"
+        "": "remove|delete|erase|eliminate|get rid of|take out|take away|clean up|clear away|cut out|strip|clear up|cut through|"
         "heal|retouch away|wipe out|take off|clear out|"
         "去掉|去除|移除|删除|删掉|消除|擦除|擦掉|清除|抹掉|抹去|除去|去|移走|修掉|抠掉|拿掉|消掉",
     },
     "degree": {
-        0: "a few|few|slightly|slight|a bit|a bit of|bit|little bit|a little|a little bit|a touch|touch of|a touch of|subtle|subtly|"
+        0: "a few|few|a little bit of|just a little|slightly|slight|a bit|a bit of|bit|little bit|a little|a little bit|a touch|touch of|a touch of|subtle|subtly|"
         "gently|gentle|mild|mildly|lightly|faint|faintly|a hint of|a tad|a tiny bit|somewhat|softly|minor|marginally|"
         "a dash of|delicate|modest|modestly|a little more of|just a bit|"
-        "一些|稍微|稍稍|略微|轻微|一点|一点点|些|点|略|稍|微微|些许|少许|适度|淡淡|轻轻|有点|有些|稍许|微|小幅|细微|淡",
+        "一些|稍微|稍稍|略微|轻微|一点|一点点|些|点|略|稍|微微|些许|少许|适度|淡淡|轻轻|有点|有些|稍许|微|小幅|细微|淡|少量|零星|强一点|强一些|强点|轻度",
         1: "moderately|moderate|medium|fairly|quite|rather|noticeably|noticeable|适中|中等|适当|比较|较为",
         2: "many|much|strongly|strong|very|a lot|a lot of|lots of|heavily|heavy|significantly|considerably|dramatically|"
         "drastically|intensely|intense|extremely|hugely|massively|way|far|really|deeply|bold|boldly|substantially|"
@@ -88,7 +90,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "完全|彻底|最大|最大程度|拉满|全然",
     },
     "too": {"": "too|overly|excessively|too much|太|过|过于|偏于|太过"},
-    "enough": {"": "not enough|too little|insufficient|lacks|lacking|不够|不足|缺乏|缺少"},
+    "enough": {"": "not enough|enough|too little|insufficient|lacks|lacking|不够|不足|缺乏|缺少"},
     "not": {
         "": "not|don't|do not|never|doesn't|does not|no|nor|without|isn't|avoid|stop|dont|cannot|can't|refuse|"
         "不要|别|勿|不|不用|没有|没|不能|不可|禁止|无需|避免|请勿|不许|无"
@@ -118,12 +120,12 @@ LEXICON: dict[str, dict[Any, str]] = {
     "only": {"": "only|solely|nothing but|exclusively|只|仅|只有|仅仅|单独|只在|只对|只把"},
     # one-word tone and colour -------------------------------------------------------------------------------
     "prop": {
-        "exposure": "exposure|ev|曝光|曝光度|曝光量",
-        "brightness": "brightness|lightness|luminance|luminosity|brilliance|midtones|mid tones|mid-tones|亮度|明度|中间调|明亮度",
+        "exposure": "exposure|ev|exposure compensation|曝光|曝光度|曝光量|曝光补偿",
+        "brightness": "brightness|lightness|brightness level|luminance|luminosity|brilliance|midtones|mid tones|mid-tones|亮度|明度|中间调|明亮度",
         "-brightness": "darkness",
         "contrast": "contrast|tonal contrast|contrasts|punch|对比度|对比|反差|明暗对比",
         "gamma": "gamma|伽马|伽玛|gamma值",
-        "highlights": "highlights|highlight|bright parts|bright areas|brights|lights|brightest parts|高光|亮部|高光部分|亮的部分",
+        "highlights": "highlights|highlight|blown highlights|blown out highlights|clipped highlights|burnt out highlights|bright parts|bright areas|brights|lights|brightest parts|高光|亮部|高光部分|亮的部分|过曝的高光|溢出的高光|高光溢出",
         "shadows": "shadows|shadow|dark parts|dark areas|darks|shadow detail|shadow details|阴影|暗部|阴影部分|暗的部分",
         "blacks": "blacks|black point|black level|black levels|黑色色阶|黑场|黑位|黑色部分",
         "whites": "whites|white point|white level|white levels|白色色阶|白场|白位|白色部分",
@@ -137,11 +139,11 @@ LEXICON: dict[str, dict[Any, str]] = {
         "hue": "hue|hues|色相|色调角度",
         "sharpen": "sharpness|edge sharpness|crispness|acutance|锐度|锐利度",
         "denoise<": "smoothness|光滑度|平滑度",
-        "-denoise": "noise|digital noise|color noise|luminance noise|image noise|噪点|噪声|杂色|噪音",
+        "-denoise": "noise|digital noise|color noise|luminance noise|image noise|graininess|noisiness|噪点|噪声|杂色|噪音",
     },
     "quality": {
         "brightness": "bright|brighter|lighter|light up|lit|well lit|brightened|亮|更亮|明亮|更明亮|光亮|变亮|亮堂",
-        "-brightness": "dark|darker|dim|dimmer|darkened|dimmed|暗|更暗|变暗|昏暗|更黑暗|偏暗|发暗|幽暗",
+        "-brightness": "dark|darker|dim|dimmer|darkened|dimmed|暗|更暗|变暗|昏暗|更黑暗|偏暗|发暗|幽暗|更昏暗",
         "contrast": "contrasty|contrastier|contrasted|high contrast|higher contrast|高对比度|高对比|高反差|强对比",
         "-contrast": "flat|flatter|low contrast|lower contrast|低对比度|低对比|低反差|平淡",
         "temperature": "warm|warmer|warmed|warmer in tone|warm tone|warm tones|warm toned|warmer tone|warmer tones|warm look|warm glow|暖|更暖|偏暖|温暖|更温暖|暖和|暖色调|暖调子|暖洋洋|变暖|暖色系|更暖和",
@@ -149,33 +151,37 @@ LEXICON: dict[str, dict[Any, str]] = {
         "sharpen": "sharp|sharper|crisp|crisper|sharpened|锐利|更锐利|锐|清晰锐利",
         "clarity": "clear|clearer|defined|more defined|清晰|更清晰|通透|更通透|清楚|更清楚",
         "blur": "blurry|blurred|blurrier|out of focus|defocused|unfocused|模糊|更模糊",
-        "blur<": "soft|softer|softened|smoother|smooth|柔和|更柔和|柔软|平滑",
-        "saturation": "saturated|colorful|more colorful|richer|rich|richer colors|rich colors|vivid|more vivid|saturated colors|vivid colors|鲜艳|更鲜艳|浓艳|艳丽|艳|色彩丰富|丰富|饱满|变鲜艳|鲜亮",
-        "-saturation": "desaturated|muted|duller|dull|washed out|pale colors|muted colors|desaturated colors|unsaturated|colorless|pastel|素|素雅|清淡|暗淡|淡雅|灰暗",
+        "blur<": "soft|softer|softened|smoother|smooth|柔和|更柔和|柔软|平滑|更平滑|光滑|更光滑|细腻|更细腻",
+        "saturation": "saturated|colorful|more colorful|richer|rich|richer colors|rich colors|vivid|more vivid|saturated colors|vivid colors|鲜艳|更鲜艳|浓艳|艳丽|艳|色彩丰富|丰富|饱满|变鲜艳|鲜亮|太淡|过淡",
+        "-saturation": "desaturated|muted|duller|dull|washed out|pale colors|muted colors|desaturated colors|unsaturated|colorless|pastel|素一点|素净|素雅|清淡|暗淡|淡雅|灰暗",
         "vibrance": "vibrant|lively|lively colors|vibrant colors|明快|鲜活|生动|鲜明",
         "dehaze": "haze free|dehazed|hazeless",
         "-dehaze": "hazy|hazier|milky|朦胧|雾蒙蒙|迷蒙|迷濛",
         "grain": "grainy|grainier|有颗粒感|颗粒感",
-        "exposure": "overexposed|brighter exposure|过曝",
-        "-exposure": "underexposed|欠曝|曝光不足的",
+        "-denoise": "noisy|noisier|噪点多|噪点重",
+        "exposure": "overexposed|overexposure|overexposing|brighter exposure|过曝",
+        "-exposure": "underexposed|underexposure|欠曝|曝光不足的|曝光不足",
     },
     "action": {
-        "brightness": "brighten|brighten up|lighten|lighten up|illuminate|light up the|提亮|调亮|加亮|打亮|点亮|照亮|增亮|变明亮",
+        "exposure": "overexpose",
+        "-exposure": "underexpose",
+        "brightness": "brighten|brighten up|dodge|lighten|lighten up|illuminate|light up the|提亮|调亮|加亮|打亮|点亮|照亮|增亮|变明亮",
         "-brightness": "darken|dim down|dim the|darken down|burn in|压暗|调暗|加暗|减暗|弄暗|降暗|暗化",
-        "temperature": "warm up|warm the|调暖|加暖|暖化",
-        "-temperature": "cool down|cool off|chill|调冷|冷化",
+        "temperature": "warm up|warm the|调暖|加暖|暖化|调暖色温",
+        "-temperature": "cool down|cool off|chill|调冷|冷化|调冷色温",
         "sharpen": "sharpen|sharpen up|crispen|锐化|加锐",
         "blur": "blur|blur out|defocus|unfocus|gaussian blur|lens blur|blurring|虚化|模糊化|模糊处理|高斯模糊|弄模糊|糊化|散焦",
-        "blur<": "soften|smooth out|smoothen|柔化|磨皮|柔焦|柔化处理",
+        "blur<": "soften|smooth out|smooth down|smoothen|smooth over|柔化|柔焦|柔化处理",
+        "smooth": "skin smoothing|skin softening|磨皮|磨皮处理|柔肤|嫩肤",
         "denoise": "denoise|denoising|noise reduction|reduce noise|noise removal|despeckle|降噪|去噪|除噪|去噪点|减噪|去除噪点|消除噪点",
         "saturation": "saturate|oversaturate|加饱和",
         "-saturation": "desaturate|mute|wash out|mute the colors|减饱和|去饱和|降饱和|去饱和度",
-        "dehaze": "dehaze|defog|dehazing|去雾|除雾|去霾|去朦胧|去灰|去雾霾",
+        "dehaze": "dehaze|defog|dehazing|clear the haze|clear the fog|clear the mist|clear the air|clear up the haze|clear up the fog|clear away the haze|clear away the fog|去雾|除雾|去霾|去朦胧|去灰|去雾霾",
         "-shadows": "deepen the shadows|deepen shadows|crush the shadows|crush shadows|darken the shadows|压暗阴影|加深阴影|加深暗部|压暗暗部",
         "shadows": "lift the shadows|open the shadows|open up the shadows|recover the shadows|recover shadows|recover shadow details|recover detail in the shadows|recover details in the shadows|fill light|recover shadow detail|bring out shadow detail|bring out detail in the shadows|bring out details in the shadows|bring out more detail in the shadows|提亮阴影|提亮暗部|恢复阴影|还原暗部细节|恢复暗部细节|恢复暗部|补光|还原暗部",
         "-highlights": "recover the highlights|recover highlights|recover highlight detail|recover highlight details|recover detail in the highlights|recover details in the highlights|tame the highlights|bring back the highlights|restore the highlights|restore highlights|恢复高光|还原高光|压暗高光|压高光|恢复高光细节|还原高光细节|恢复亮部细节|找回高光",
-        "-blacks": "crush the blacks|crush blacks|crushed blacks|deepen the blacks|deeper blacks|deepen blacks|压暗黑色|压黑|加深黑色|加深黑场",
-        "whites": "brighten the whites|whiter whites|提亮白色",
+        "-blacks": "crush the blacks|crush blacks|crushed blacks|deepen the blacks|deeper blacks|deepen blacks|deep blacks|blacker blacks|make the blacks blacker|make the blacks deeper|压暗黑色|压黑|加深黑色|加深黑场",
+        "whites": "brighten the whites|whiter whites|make the whites whiter|make whites whiter|whiten the whites|提亮白色",
         "contrast": "increase the difference between light and dark|加强反差|拉开反差|加对比",
         "-contrast": "flatten the contrast|flatten|减对比",
         "pixelate": "pixelate|pixelize|mosaic|pixelated|censor|pixelation|a mosaic|block out|像素化|马赛克|打码|打马赛克|加马赛克|马赛克效果|遮挡|打上马赛克",
@@ -186,7 +192,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "auto_levels": "auto levels|auto level|autolevels|auto contrast|auto tone|normalize|equalize|normalize the levels|stretch the tones|stretch the levels|auto adjust|auto enhance|fix the levels|自动色阶|自动对比度|自动调整|自动色调|色阶拉伸|自动增强|拉伸色阶",
         "white_balance": "white balance|auto white balance|awb|fix the white balance|correct the white balance|neutralize|remove the color cast|remove color cast|neutralize the color cast|fix the color cast|correct the color cast|color cast|balance the colors|fix the colors|correct colors|correct the colors|color correct|白平衡|自动白平衡|校正白平衡|修正白平衡|去除偏色|去偏色|校正偏色|纠正偏色|色偏校正|校色|消除偏色|修正偏色|偏色",
         "invert": "invert|negative|a negative|color negative|invert the colors|invert colors|inverted colors|film negative|photo negative|反相|反色|负片|颜色反转|反转颜色|负片效果|颜色反相|色彩反转|反转色彩",
-        "posterize": "posterize|posterization|a poster effect|poster effect|reduce to tone levels|reduce tones|色调分离|海报化|色阶分离|色调分离效果|海报效果",
+        "posterize": "posterize|posterization|a poster effect|poster effect|reduce to tone levels|reduce to|reduce it to|reduce the photo to|reduce the image to|reduce the picture to|limit to|limit it to|减少到|减少为|减到|色调分离|海报化|色阶分离|色调分离效果|海报效果",
         "black_and_white": "black and white|b&w|b and w|bw|b/w|monochrome|monochromatic|grayscale|gray scale|greyscale|shades of gray|black and white photo|decolorize|remove all color|remove the color|remove all colors|remove the colors|remove color|remove colors|no color|without color|black and white look|"
         "黑白|黑白照|黑白照片|单色|灰度|灰阶|灰度图|黑白色|去色|黑白化|黑白效果|黑白风格|去掉颜色|去除颜色|去掉色彩|去掉所有颜色|无色",
     },
@@ -215,7 +221,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         ("stylize", "cartoon"): "cartoon|comic|cartoonish|cartoon style|cartoon look|comic book|cartoonize|comic style|anime style cartoon|卡通|卡通风格|漫画|漫画风格|卡通画|卡通化|卡通效果|动漫风格",
         "sharpen": "sharpening|sharpening filter|unsharp mask|usm锐化",
     },
-    "fadeword": {"": "recover|restore|rescue|bring back|恢复|还原|找回|修复"},
+    "fadeword": {"": "recover|restore|rescue|salvage|bring back|恢复|还原|找回|修复"},
     "crush": {"": "crush|deepen|compress|clip|压|下压|压一压"},
     "depth": {"": "depth|depth falloff|a depth effect|depth effect|gradually with distance|with distance|lens like falloff|by depth|with depth|depth like|按景深|按深度|深度|带景深|层次感|按距离"},
     # colours of things ---------------------------------------------------------------------------------------
@@ -240,7 +246,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "brown": "browner|brownish|偏棕|更棕|偏褐|发褐",
         "grey": "grayer|grayish",
         "gold": "偏金|更金黄",
-        "white": "whiter|whitish|更白|白一点|白一些|变白一点|白些|美白",
+        "white": "whiter|whitish|whiten|whitened|whitening|更白|白一点|白一些|变白一点|白些|美白",
         "black": "blacker|更黑|黑一些",
     },
     "shade": {
@@ -254,13 +260,14 @@ LEXICON: dict[str, dict[Any, str]] = {
         "background": "background|backdrop|surroundings|backgrounds|背景|后景|后面|周围|周围环境",
         "sky": "sky|skies|heavens|clouds|cloudy sky|clear sky|天空|天|天际|云|云彩|云层|天上|蓝天",
         "foliage": "foliage|leaves|plant|plants|tree|trees|vegetation|greenery|bush|bushes|shrub|shrubs|forest|canopy|crop plants|植物|植被|树叶|树|树木|绿植|枝叶|灌木|森林|叶丛|树林|草木|叶片们",
-        "leaf": "leaf|leaf blade|leaf surface|leaf tissue|whole leaf|entire leaf|叶子|叶片|叶|叶面|整片叶子|整片叶片|叶身|整个叶片|整个叶子",
+        "leaf": "leaf|leaf blade|leaf surface|leaf tissue|whole leaf|entire leaf|叶子|叶片|叶|叶面|整片叶子|整片叶片|叶身|整个叶片|整个叶子|叶色|绿叶|黄叶",
+        "some leaves": "older leaves|older leaf|oldest leaves|old leaves|young leaves|younger leaves|youngest leaves|new leaves|newest leaves|upper leaves|upper leaf|lower leaves|lower leaf|lowest leaves|bottom leaves|top leaves|老叶|新叶|嫩叶|幼叶|顶叶|下部叶片|下部叶|下部老叶|上部叶片|上部叶|中下部叶片|基部叶片|底部叶片",
         "grass": "grass|lawn|meadow|turf|field of grass|草|草地|草坪|草原|草丛|青草",
         "skin": "skin|skin tone|skin tones|complexion|皮肤|肤色|肌肤",
         "face": "face|faces|facial area|head|脸|脸部|面部|人脸|脸蛋",
         "water": "water|sea|ocean|lake|river|pond|waters|water surface|stream|pool|水|水面|海|海面|大海|湖|湖面|湖水|河|河流|河水|海水|池塘|水体",
         "ground": "ground|floor|soil|land|earth|sand|desert|road|地面|土地|土壤|大地|沙地|沙漠|道路|路面|泥土|地板",
-        "fruit": "fruit|fruits|apple|apples|tomato|tomatoes|berry|berries|水果|果实|果子|苹果|番茄|西红柿",
+        "fruit": "fruit|fruits|apple|apples|tomato|tomatoes|berry|berries|banana|bananas|strawberry|strawberries|cherries|peaches|lemons|mango|mangoes|grapes|pear|pears|水果|果实|果子|苹果|番茄|西红柿|香蕉|草莓|樱桃|桃子|柠檬|芒果|葡萄|橘子|橙子",
         "flower": "flower|flowers|blossom|blossoms|petal|petals|bloom of the flower|flower petals|花|花朵|花瓣|鲜花|花儿",
     },
     "place": {
@@ -270,7 +277,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "bottom": "bottom|bottom half|bottom third|bottom part|lower half|lower part|lower third|bottom side|bottom edge|lower side|bottom of the frame|下方|下边|底部|下半部分|下半部|下侧|下面|底端|下部|底边|下半|最下面",
         "center": "center|middle|center part|middle part|central area|central part|central|image center|中心|中央|中间|正中|正中间|中部|居中|正中央",
         "corners": "corners|four corners|all corners|all four corners|corner|四角|角落|四个角|四周角落|边角",
-        "edges": "edges|borders area|outer edges|all edges|periphery|outer area|sides|边缘|四周|四边|周边|外围|边缘部分",
+        "edges": "edges|borders area|outer edges|all edges|each side|every side|each edge|periphery|outer area|sides|边缘|每边|各边|四周|四边|周边|外围|边缘部分",
         "top-left": "top left|upper left|top left corner|upper left corner|top left hand corner|左上|左上角|左上方|左上部",
         "top-right": "top right|upper right|top right corner|upper right corner|top right hand corner|右上|右上角|右上方|右上部",
         "bottom-left": "bottom left|lower left|bottom left corner|lower left corner|bottom left hand corner|左下|左下角|左下方|左下部",
@@ -278,7 +285,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     # plants --------------------------------------------------------------------------------------------------
     "margin": {"": "margin|margins|leaf margin|leaf margins|leaf edges|leaf edge|edge|rim|rims|edges of the leaf|edges of the leaves|margins of the leaf|margins of the leaves|outer rim|leaf rim|叶缘|叶边|叶边缘|叶子边缘|叶片边缘|叶子的边缘|叶片的边缘|边沿|叶片边沿|叶缘处|叶边儿"},
-    "inward": {"": "inward|inwards|inside out|moving inwards|going inwards|progressing inward|progressing inwards|spreading inward|spreading inwards|toward the center|towards the center|to the center|toward the midrib|towards the midrib|from the outside in|from outside to inside|towards the middle|starting|starting from|beginning at|beginning from|starting at|向内|往里|由外向内|从外向内|向中心|向里|往内|开始|向内扩展|向内蔓延|蔓延|向内逐渐|逐渐|逐步|gradually|progressively"},
+    "inward": {"": "inward|inwards|inside out|moving inwards|going inwards|progressing inward|progressing inwards|spreading inward|spreading inwards|toward the center|towards the center|to the center|toward the midrib|towards the midrib|from the outside in|from outside to inside|towards the middle|starting|starting from|beginning at|beginning from|starting at|向内|往里|由外向内|从外向内|向中心|向里|往内|开始|向内扩展|向内蔓延|蔓延|向内逐渐|to the base|to base|toward the base|towards the base|to its base|to the petiole|到叶基|至叶基|向叶基|到基部|至基部|向基部|逐渐|逐步|gradually|progressively"},
     "tip": {"": "tip|tips|leaf tip|leaf tips|tips of the leaf|tips of the leaves|tip of the leaf|points of the leaf|叶尖|叶尖端|尖端|叶子尖端|叶片尖端|叶尖处|叶顶端|叶子尖|尖部"},
     "between": {"": "between the veins|between veins|tissue between the veins|tissue between veins|areas between the veins|area between the veins|interveinal tissue|interveinal areas|interveinal area|interveinal|in between the veins|spaces between the veins|the tissue between its veins|between its veins|between the leaf veins|叶脉间|叶脉之间|脉间|叶肉|脉间组织|叶脉间组织|叶脉间区域|叶脉间的组织"},
     "vein": {"": "vein|veins|leaf veins|midrib|main veins|its veins|叶脉|主脉|脉络|主叶脉"},
@@ -346,15 +353,18 @@ LEXICON: dict[str, dict[Any, str]] = {
         "colorize": "colorize the black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "dodge and burn|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
-        "symptom|symptoms|deficiency|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
+        "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"
         "magical|romantic|mysterious|calm|peaceful|gloomy|futuristic|cyberpunk|ethereal|elegant|minimalist|artistic|summer|"
         "winter|spring|morning|evening|noon|dawn|dusk|sunset|sunrise|ripe|rotten|old|aged|antique|"
-        "氛围|气氛|情绪|意境|故事|戏剧感|戏剧性|情感|怀旧|神秘|浪漫|魔幻|季节|天气|症状|缺乏症|缺素|病|干旱|电影感|复古|"
+        "氛围|气氛|情绪|意境|故事|戏剧感|戏剧性|情感|怀旧|神秘|浪漫|魔幻|季节|天气|症状|缺乏症|缺素|元素|病毒|铁元素|缺铁|缺钾|缺氮|缺磷|缺镁|缺钙|缺锌|缺锰|缺硫|红色滤镜|病|干旱|电影感|复古|"
         "恐怖|温馨|梦幻|大气|专业|好看|漂亮|美|高级感|高级|艺术感|夏天|冬天|春天|早晨|傍晚|黄昏|日落|日出|成熟|腐烂|老|旧|宁静|忧郁|文艺|小清新|清新"
     },
+    # things that only a mask shows; listed where their characters would be read as other words
+    "word": {"": "头发|发丝|长发|短发|皱纹|牙齿|沙子|花纹"},
+    "color": {"brown": "rust colored|rust coloured|rusty|铁锈色|锈色|红褐色"},
     "num": {  # numbers that are plain words; the rest are recognised by pattern
         "half": "half|by half|in half|一半|对半",
         "halve": "halved|halve|halves|half the|half as|减半|折半",
@@ -400,19 +410,3 @@ _PAIRS = (
 )
 TRADITIONAL = str.maketrans(_PAIRS[::2], _PAIRS[1::2])
 """Traditional to simplified, the characters that occur in the vocabulary and around it."""
-
-REASONS: dict[str, str] = {
-    "expression": "change an expression",
-    "pose": "change a pose or an action",
-    "clothes": "change clothes, hair or make-up",
-    "move": "move things",
-    "replace": "replace one thing with another",
-    "generate": "generate new content",
-    "translate": "translate text in a picture",
-    "detail": "invent detail",
-    "body": "change a body or an age",
-    "colorize": "guess the colours of a black and white photo",
-    "add": "add objects",
-    "remove": "remove objects without knowing where they are",
-}
-"""What classical operations cannot do, to end the sentence "the built-in editor cannot ..."."""

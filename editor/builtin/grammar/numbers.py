@@ -45,8 +45,9 @@ NUMBER = re.compile(
     rf"|(?P<size>(?<!\d)\d{{2,6}}\s*(?:px|pixels)?\s*(?:x|×|\*|by|乘|乘以)\s*\d{{2,6}}(?!\d)\s*(?:px\b|pixels?\b|像素)?)"
     rf"|(?P<halfstop>\b(?:half (?:a |an )?|a half |one half )(?:stop|ev)\b|半档)"
     rf"|(?P<andhalf>\b(?P<whole>{_EN}) and a half (?:f-?)?(?P<what>stops?|ev|times|degrees)\b)"
-    rf"|(?P<thirdstop>\b(?:a third|one third|1/3) (?:of a |of an )?(?:stop|ev)\b|(?:三分之一|1/3)\s*档)"
-    rf"|(?P<twothird>\b(?:two thirds|2/3) (?:of a |of an )?(?:stop|ev)\b|(?:三分之二|2/3)\s*档)"
+    rf"|(?P<fraction>[+\-−]?\s?\d/\d\s*(?:of an? )?)(?P<fractionunit>ev\b|f?-?stops?\b|档)"
+    rf"|(?P<thirdstop>\b(?:a third|one third) (?:of a |of an )?(?:stop|ev)\b|三分之一\s*档)"
+    rf"|(?P<twothird>\b(?:two thirds) (?:of a |of an )?(?:stop|ev)\b|三分之二\s*档)"
     rf"|百分之(?P<hundredth>{_ZH}|{_D})"
     rf"|(?P<cheng>{_ZH}|\d)成(?![黑白红黄蓝绿橙紫粉灰])"
     rf"|(?P<zhhalf>[一二两三四五六七八九])(?P<zhhalfunit>档半|倍半)"
@@ -95,6 +96,8 @@ def number(match: re.Match[str]) -> Number:
     for name, value in (("halfstop", 0.5), ("thirdstop", 1 / 3), ("twothird", 2 / 3)):
         if name in found:
             return Number(value, "EV")
+    if "fraction" in found:
+        return _fraction(found["fraction"])
     if "andhalf" in found:
         return Number(_english(found["whole"]) + 0.5, _unit(found["what"]))
     if "hundredth" in found:
@@ -110,6 +113,14 @@ def number(match: re.Match[str]) -> Number:
     figure = found.get("num") or found.get("signed") or found["plain"]
     figure = figure.replace("−", "-").replace(" ", "").replace("±", "")
     return Number(float(figure), _unit(found.get("unit", "")), signed=figure[0] in "+-")
+
+
+def _fraction(text: str) -> Number:
+    """ "1/3 stop", "-2/3 EV"."""
+    above, below = (int(n) for n in re.findall(r"\d", text)[:2])
+    signed = text.lstrip()[0] in "+-−"
+    value = above / below if below else 0.0
+    return Number(-value if signed and text.lstrip()[0] != "+" else value, "EV", signed=signed)
 
 
 def _english(word: str) -> float:

@@ -9,8 +9,8 @@ from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, resolve
 from editor.builtin.grammar.clause import Clause
 
-_LEAFY = {"leaf", "foliage", "grass"}
-_PLANT = _LEAFY | {"flower", "fruit"}
+_LEAFY = {"leaf", "foliage", "grass", "some leaves"}
+PLANT = _LEAFY | {"flower", "fruit"}
 _BY_COLOR = {"yellow": "yellowing", "gold": "yellowing", "purple": "purpling", "violet": "purpling",
              "brown": "browning", "green": "greening"}  # fmt: skip
 _SIGNS = ("margin", "tip", "between", "dry", "brownish", "pale", "healthy", "symptom")
@@ -48,7 +48,7 @@ def _other_operation(clause: Clause) -> bool:
 def _elsewhere(clause: Clause) -> bool:
     """Whether the clause speaks of something that is no plant."""
     named = {clause.tokens[i].value for i in clause.at("region")}
-    return bool(named - _PLANT) or (clause.has("word") and not clause.masked and not named)
+    return bool(named - PLANT) or (clause.has("word") and not clause.masked and not named)
 
 
 def _operation(clause: Clause, leafy: bool) -> str | None:
@@ -59,7 +59,10 @@ def _operation(clause: Clause, leafy: bool) -> str | None:
     )
     dry = clause.has("dry", "brownish") or "brown" in colors
     if symptoms := clause.at("symptom"):
-        return str(clause.tokens[symptoms[0]].value)
+        name = str(clause.tokens[symptoms[0]].value)
+        if clause.has("margin", "tip") or edges:
+            return {"yellowing": "margin_chlorosis", "browning": "tip_burn"}.get(name, name)
+        return name
     if clause.has("between"):
         return "interveinal_chlorosis" if "yellow" in colors or pale or clause.has("look") else None
     if clause.has("margin", "tip") or edges:
@@ -92,7 +95,13 @@ def _consume(clause: Clause, name: str) -> dict[str, Any]:
     natural = [i for i in colors if _natural(clause, i)] if len(colors) > 1 else []
     clause.head(clause.at(*_SIGNS))
     clause.head(i for i in colors if i not in natural)
-    clause.take("add", "shade", "vein", "tintword")
+    clause.take("add", "shade", "tintword")
+    if name == "interveinal_chlorosis":
+        clause.take("vein")
+    if name == "spots":  # small is what they are
+        clause.used.update(i for i in clause.at("bigger") if clause.tokens[i].value < 0)
+    if name == "greening":  # "dark green leaves" are healthy ones
+        clause.used.update(i for i in clause.at("quality") if clause.tokens[i].text == "dark")
     clause.used.update(i for i in clause.at("place") if clause.tokens[i].value == "edges")
     return params
 

@@ -13,13 +13,15 @@ from itertools import combinations, zip_longest
 from editor.base import CannotDo, EditError, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op, Region
+from editor.builtin.grammar.amounts import label
 from editor.builtin.grammar.clause import SOFT, Clause
 from editor.builtin.grammar.frames import interpret
+from editor.builtin.grammar.messages import Contradiction, say
 from editor.builtin.grammar.words import Source, Token
 
 MAX_CLAUSES = 24
 _ACTING = {"verb", "action", "up", "down", "add", "remove", "recolor", "crop", "rotate", "straighten", "flip",
-           "resize", "write", "swap", "crush", "fadeword", "watermark"}  # fmt: skip
+           "resize", "write", "swap", "crush", "fadeword", "watermark", "repair"}  # fmt: skip
 _ADJECTIVES = {"quality", "colorish", "color", "pale", "dry", "brownish", "healthy", "shade"}
 _HEADS = _ADJECTIVES | _ACTING | {"prop", "look", "symptom", "border", "square", "quote"}
 _NAMING = {"region", "place", "word", "color"}
@@ -71,7 +73,7 @@ def parts(source: Source) -> list[Part]:
         if part.tokens and any(t.kind not in ("stop", "det") for t in part.tokens):
             merged.append(part)
     if len(merged) > MAX_CLAUSES:
-        raise NotUnderstood(f"More than {MAX_CLAUSES} steps in one instruction; give fewer at a time.")
+        raise NotUnderstood(say("More than {} steps in one instruction; give fewer at a time.", MAX_CLAUSES))
     _give_strength(found, merged)
     return merged
 
@@ -149,8 +151,12 @@ class Reader:
             tokens = [t for t in part.tokens if t.kind != "rest"] if rest else part.tokens
             if number and self._adds_amount(tokens, part):
                 continue
+            if number and self._only_asks_for_repair(tokens):
+                continue
             step = self._best(tokens, part, self.steps[-1] if self.steps else None)
             step.rest = rest
+            if self.steps and _answers(self.steps[-1], step):
+                self.steps.pop()
             if number:
                 self._share_tail(step, part)
             self.steps.append(step)
@@ -162,7 +168,7 @@ class Reader:
             if step.error:
                 raise step.error
         if not self.steps:
-            raise NotUnderstood("There is nothing to do in this instruction.")
+            raise NotUnderstood(say("There is nothing to do in this instruction."))
         ops = [op for step in self.steps for op in self._placed(step)]
         ops = _merged(ops)
         _check_contradictions(ops)
@@ -190,6 +196,12 @@ class Reader:
             _ACTING - {"verb", "action", "up", "down", "recolor"} | {"word", "cannot", "quote", "num"}
         )
         return explains and bool(self.steps) and self.steps[-1].error is None
+
+    def _only_asks_for_repair(self, tokens: list[Token]) -> bool:
+        """Whether the part is the "fix it" after a complaint, which the complaint asks for already."""
+        kinds = {t.kind for t in tokens}
+        complained = bool(self.steps) and (last := self.steps[-1].clause) is not None and last.complaint
+        return complained and bool(kinds & {"repair", "fadeword"}) and kinds <= SOFT | {"fadeword"}
 
     def _adds_amount(self, tokens: list[Token], part: Part) -> bool:
         """Whether the part only says how much ("..., subtle"); the step before then says so too."""
@@ -277,16 +289,20 @@ class Reader:
         regions = [k.region for k in self.kept if k.region is not None]
         if not regions:
             if step.rest:
-                raise NotUnderstood("“The rest” of what? Say which part to keep.")
+                raise NotUnderstood(say("“The rest” of what? Say which part to keep."))
             return step.ops
         if len(regions) > 1:
-            raise NotUnderstood("Only one part can be kept as it is; give the others in a step of their own.")
+            raise NotUnderstood(
+                say("Only one part can be kept as it is; give the others in a step of their own.")
+            )
         placed = []
         for op in step.ops:
             if op.region == regions[0] or _same(op.region, regions[0]):
-                raise NotUnderstood(f"“{regions[0].text}” is to be changed and to be kept.")
+                raise NotUnderstood(say("“{}” is to be changed and to be kept.", regions[0].text))
             if OPERATIONS[op.name].kind in ("geometry", "text"):
-                raise NotUnderstood(f"{op.name} changes the whole photo; nothing can be kept from it.")
+                raise NotUnderstood(
+                    say("{} changes the whole photo; nothing can be kept from it.", label(op.name))
+                )
             if op.region.kind != "whole":
                 placed.append(op)
             elif op.name == "black_and_white" and step.rest:
@@ -328,6 +344,19 @@ class Reader:
         return text.strip()
 
 
+def _answers(complaint: Step, step: Step) -> bool:
+    """Whether `step` does what the complaint before it asks for: "it is too dark, brighten it a bit"."""
+    if complaint.clause is None or not complaint.clause.complaint or len(complaint.ops) != len(step.ops):
+        return False
+    pairs = list(zip(complaint.ops, step.ops, strict=True))
+    return bool(pairs) and all(
+        ("brightness" if a.name == "exposure" else a.name) == ("brightness" if b.name == "exposure" else b.name)
+        and a.amount * b.amount > 0
+        and (_same(a.region, b.region) or b.region.kind == "whole")
+        for a, b in pairs
+    )  # fmt: skip
+
+
 def _separated(source: Source, left: Token, right: Token) -> bool:
     """Whether other tokens lie between two tokens of the source."""
     return any(left.end <= t.start and t.end <= right.start for t in source.tokens)
@@ -349,13 +378,17 @@ def _borrowed(tokens: list[Token], part: Part, last: Clause) -> Iterator[list[To
         noun = last.tokens[low : high + 1]
         at = next(i for i, t in enumerate(tokens) if t.kind == "pron")
         yield [*tokens[:at], *noun, *tokens[at + 1 :]]
+    lent = last.tokens
+    if any(t.kind == "quality" and _is_comparative(t) for t in tokens):
+        # "less dark and more colourful": the direction is not lent
+        lent = [t if t.kind not in ("up", "down", "too") else replace(t, kind="det") for t in last.tokens]
     acting = kinds & _ACTING - ({"verb"} if part.joined == "chain" else set())
     if acting:
         return
     named = kinds & (_NAMING - {"color"})
     if kinds & {"prop"} or (kinds & _ADJECTIVES and not named):
-        yield [*last.tokens[:head], *tokens]
-        yield [*last.tokens[: min(low, head)], *tokens]
+        yield [*lent[:head], *tokens]
+        yield [*lent[: min(low, head)], *tokens]
     elif kinds & _NAMING and not kinds & (_HEADS - _NAMING) and last.region_at:
         yield [*last.tokens[:low], *tokens, *last.tokens[high + 1 :]]
     if named or kinds & {"quote", "look", "num"}:
@@ -363,6 +396,10 @@ def _borrowed(tokens: list[Token], part: Part, last: Clause) -> Iterator[list[To
         if kinds & {"quote"}:
             at = next(i for i, t in enumerate(last.tokens) if i == head)
             yield [*last.tokens[:at], *tokens, *last.tokens[at + 1 :]]
+
+
+def _is_comparative(token: Token) -> bool:
+    return token.text.startswith(("more ", "更")) or (not token.cjk and token.text.endswith("er"))
 
 
 def _merged(ops: list[Op]) -> list[Op]:
@@ -399,6 +436,6 @@ def _check_contradictions(ops: list[Op]) -> None:
         if one.name != other.name or not _same(one.region, other.region):
             continue
         if OPERATIONS[one.name].kind not in ("geometry", "text") and one.amount * other.amount < 0:
-            raise NotUnderstood(f"“{one.text}” and “{other.text}” contradict each other.")
+            raise Contradiction(say("“{}” and “{}” contradict each other.", one.text, other.text))
         if one.name == "recolor" and one.params["color"] != other.params["color"]:
-            raise NotUnderstood(f"“{one.text}” and “{other.text}” contradict each other.")
+            raise Contradiction(say("“{}” and “{}” contradict each other.", one.text, other.text))

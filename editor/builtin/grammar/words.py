@@ -12,6 +12,7 @@ from typing import Any
 from editor.base import NotUnderstood
 from editor.builtin import colors
 from editor.builtin.grammar.lexicon import LEXICON, SPELLING, TRADITIONAL
+from editor.builtin.grammar.messages import say
 from editor.builtin.grammar.numbers import NUMBER, number
 
 MAX_CHARS = 10_000
@@ -30,7 +31,8 @@ _LEXEME = re.compile(rf"(?P<hole>{_HOLE}+)|(?P<cjk>[\u3400-\u9fff]+)"
 _IGNORED = set("-–—_()[]{}:…~'’`*•·|<>【】〈〉％")
 _LONGEST_CHINESE = 8
 _VERB_KINDS = {"action", "verb", "up", "down", "add", "remove", "recolor", "crop", "rotate", "straighten", "flip",
-               "resize", "write", "swap", "keep", "crush", "fadeword", "symptom", "dry", "cannot"}  # fmt: skip
+               "resize", "write", "swap", "repair", "keep", "crush", "fadeword", "symptom", "dry",
+               "cannot"}  # fmt: skip
 _DOUBLING = {
     "blur",
     "crop",
@@ -75,7 +77,9 @@ class Source:
 def read(text: str) -> Source:
     """Clean and tokenise. Raises NotUnderstood for an empty or an oversized text."""
     if len(text) > MAX_CHARS:
-        raise NotUnderstood(f"The instruction has {len(text)} characters; at most {MAX_CHARS} are read.")
+        raise NotUnderstood(
+            say("The instruction has {} characters; at most {} are read.", len(text), MAX_CHARS)
+        )
     clean, quotes = _clean(text)
     folded = list(fold(clean))
     for start, (end, _) in quotes.items():
@@ -85,7 +89,9 @@ def read(text: str) -> Source:
         tokens.append(token)
         if len(tokens) > MAX_TOKENS:
             raise NotUnderstood(
-                f"The instruction is too long: more than {MAX_TOKENS} words; give fewer steps at a time."
+                say(
+                    "The instruction is too long: more than {} words; give fewer steps at a time.", MAX_TOKENS
+                )
             )
     return Source(clean, tuple(tokens))
 

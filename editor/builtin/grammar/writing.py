@@ -8,6 +8,7 @@ from editor.base import NotUnderstood
 from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, resolve
 from editor.builtin.grammar.clause import Clause, cannot
+from editor.builtin.grammar.messages import say
 
 MAX_TEXT = 500
 _NO_TEXT = 'Put the words to write in quotation marks: write "HELLO" at the top.'
@@ -23,14 +24,14 @@ def writing(clause: Clause) -> list[Op] | None:
     if not quotes and clause.has("remove"):
         return None
     if len(quotes) != 1:
-        raise NotUnderstood(_TWO_TEXTS if quotes else _NO_TEXT)
+        raise NotUnderstood(say(_TWO_TEXTS if quotes else _NO_TEXT))
     if not (marks or clause.has("write", "textnoun", "add", "verb", "by")):
-        raise NotUnderstood("A quotation alone is no step; say where to write it.")
+        raise NotUnderstood(say("A quotation alone is no step; say where to write it."))
     if clause.has("swap"):
         raise cannot("replace")
     words = clause.tokens[quotes[0]].value.strip()
     if not words or len(words) > MAX_TEXT:
-        raise NotUnderstood(f"The text to write must have 1 to {MAX_TEXT} characters.")
+        raise NotUnderstood(say("The text to write must have 1 to {} characters.", MAX_TEXT))
     clause.head(clause.at("quote", "write", "watermark"))
     clause.take("textnoun", "add", "opacity", "strength")
     name = "watermark" if marks else "text"
@@ -52,7 +53,7 @@ def writing(clause: Clause) -> list[Op] | None:
 def _position(clause: Clause, name: str) -> str:
     if clause.take("tiled"):
         if name == "text":
-            raise NotUnderstood("Only a watermark can be tiled.")
+            raise NotUnderstood(say("Only a watermark can be tiled."))
         return "tiled"
     clause.used.update(i for i in clause.at("axis"))
     places = [t.value for t in clause.take("place")]
@@ -64,5 +65,7 @@ def _position(clause: Clause, name: str) -> str:
         return f"{upright[0]}-{sideways[0]}"
     named = {p for p in places if p != "center"} or {"center"}
     if len(named) != 1 or named & {"corners", "edges"}:
-        raise NotUnderstood("Name one place for the text: top, bottom, left, right, centre, or a corner.")
+        raise NotUnderstood(
+            say("Name one place for the text: top, bottom, left, right, centre, or a corner.")
+        )
     return str(named.pop())

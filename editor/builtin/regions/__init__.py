@@ -7,6 +7,7 @@ One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -50,6 +51,22 @@ NAMED: dict[str, Callable[[Scene], Part]] = {
 _SCENES = 8
 _scenes: OrderedDict[bytes, Scene] = OrderedDict()
 _lock = threading.Lock()
+_CJK = re.compile(r"[\u3400-\u9fff]")
+_MESSAGES = {
+    "unknown": (
+        "The built-in editor does not know what “{}” looks like; mark it with --mask MASK.png or --region X,Y,W,H.",
+        "内置编辑器不认识“{}”；请用 --mask MASK.png 或 --region X,Y,W,H 标出它。",
+    ),
+    "absent": (
+        "Could not find “{}” in this photo (confidence {} %); mark it with --mask MASK.png or --region X,Y,W,H.",
+        "在这张照片里没有找到“{}”（置信度 {} %）；请用 --mask MASK.png 或 --region X,Y,W,H 标出它。",
+    ),
+    "nothing": (
+        "Nothing is left of the photo for “{}”; change --mask or --region.",
+        "照片里没有留给“{}”的部分；请修改 --mask 或 --region。",
+    ),
+}
+"""English and Chinese."""
 _INSIDE = 0.02
 """A named part that covers less than this share of the user's own mask is not what the mask shows."""
 
@@ -75,7 +92,7 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
     if region.kind == "whole" and not region.invert:
         return Found(limit, 1.0, text)
     if region.kind == "mask" and limit is None:
-        raise RegionNotFound(f"Mark {_quoted(text)} with --mask MASK.png or --region X,Y,W,H.")
+        raise RegionNotFound(_say("unknown", text))
     mask, confidence = _locate(image, region, limit)
     if mask is None:
         return Found(limit, 1.0, text)
@@ -85,7 +102,7 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
         mask = cast("Mask", np.minimum(mask, limit))
     # all but the user's own mask, inside that mask, is nothing, whatever its soft edge would leave
     if not mask.any() or (region.kind == "mask" and region.invert):
-        raise RegionNotFound(f"Nothing is left of the photo for {_quoted(text)}; change --mask or --region.")
+        raise RegionNotFound(_say("nothing", text))
     return Found(mask, confidence, text)
 
 
@@ -113,10 +130,7 @@ def _locate(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | No
     if limit is None:
         if part.confidence < FOUND or not part.mask.any():
             percent = round(100 * part.confidence)
-            raise RegionNotFound(
-                f"Could not find {_quoted(_text(region))} in this photo (confidence {percent} %); "
-                "mark it with --mask MASK.png or --region X,Y,W,H."
-            )
+            raise RegionNotFound(_say("absent", _text(region), percent))
         return _full(scene, part, image), part.confidence
     seen = cv2.resize(limit, (scene.width, scene.height), interpolation=cv2.INTER_AREA) > 0
     inside = pixels(part.mask & seen)
@@ -169,5 +183,6 @@ def _text(region: Region) -> str:
     return region.text or noun or "the whole photo"
 
 
-def _quoted(text: str) -> str:
-    return f"“{text}”"
+def _say(message: str, text: str, percent: int = 0) -> str:
+    """One of the messages, in the language of the user's words for the region."""
+    return _MESSAGES[message][_CJK.search(text) is not None].format(text, percent)
