@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -98,6 +99,10 @@ class Wire:
         self.url = check_url(self.url)
         if importlib.util.find_spec("openai") is None:
             raise ReasonerUnavailable('The vlm reasoner needs an extra: pip install "reedit[vlm]"')
+        # importing the client takes as long as loading a photo, and can happen meanwhile
+        threading.Thread(
+            target=_open_early, args=(weakref.ref(self),), name="reedit-vlm", daemon=True
+        ).start()
 
     def models(self, tally: Tally | None = None) -> list[str]:
         """The names of the models that the server serves."""
@@ -262,6 +267,12 @@ class Wire:
                 thread.start()
                 self._end = weakref.finalize(self, _shut, self._loop, thread, self._client)
             return self._loop
+
+
+def _open_early(wire: weakref.ref[Wire]) -> None:
+    if (opened := wire()) is not None:
+        with suppress(Exception):  # told when the wire is used
+            opened._started()
 
 
 def check_url(url: str) -> str:
