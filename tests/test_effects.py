@@ -61,7 +61,7 @@ def case(name: str, amount: float | None = None) -> tuple[Op, np.ndarray, np.nda
     plain = 5.0 if name == "straighten" else row.levels[1]
     region = (
         Region("place", "left")
-        if name in ("recolor", "color_pop", "depth_blur", "gradient_sky")
+        if name in ("recolor", "color_pop", "depth_blur", "gradient_sky", "smooth")
         else row.region
     )
     if name == "gradient_sky":

@@ -82,7 +82,13 @@ darken the corners | -brightness@corners
 blur the top left corner | blur@top-left
 blur the edges | blur@edges
 sharpen the subject | sharpen@subject
-soften the skin | blur@skin
+soften the skin | smooth
+make the skin smoother | smooth
+smooth the face | smooth@face
+apply skin smoothing | smooth
+磨皮 | smooth
+让皮肤更光滑 | smooth
+soften the background | blur@background
 make skin tones warmer | temperature@skin
 darken everything except the subject | -brightness@!subject
 blur everything outside the face | blur@!face

@@ -130,8 +130,8 @@ WISHES: list[tuple[str, str]] = [
     ("epic", "contrast clarity temperature"),
     ("make it feel cold and sterile", "temperature saturation"),
     # clean-ups and repair
-    ("smoother skin for the portrait", "blur@skin brightness@skin"),
-    ("磨皮美颜", "blur@skin brightness@skin"),
+    ("flawless skin for the portrait", "smooth@skin brightness@skin"),
+    ("磨皮美颜", "smooth@skin brightness@skin"),
     ("make the product pop", "brightness@subject saturation@background blur@background"),
     ("e-commerce product photo", "white_balance brightness@background sharpen@subject"),
     ("电商主图", "white_balance brightness@background sharpen@subject"),

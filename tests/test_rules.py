@@ -183,7 +183,7 @@ def test_every_operation_can_be_described(name: str) -> None:
 @pytest.mark.parametrize("key", wording.STEPS)
 def test_every_corrective_step_is_in_the_grammar(key: str, chinese: bool, level: str) -> None:
     name = key.lstrip("-")
-    region = OPERATIONS[name].region if name in ON_LEAVES else WHOLE
+    region = OPERATIONS[name].region if name in {*ON_LEAVES, "smooth"} else WHOLE
     step = wording.step(key, level, region, chinese=chinese)
     assert step
     (op,) = grammar.parse(step, masked=False)

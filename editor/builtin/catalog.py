@@ -7,6 +7,7 @@ from editor.builtin.core import Operation, Region
 LEAF = Region("named", "leaf")
 FOLIAGE = Region("named", "foliage")
 SKY = Region("named", "sky")
+SKIN = Region("named", "skin")
 SUBJECT = Region("named", "subject")
 BACKGROUND = Region("named", "background")
 
@@ -57,6 +58,7 @@ _ROWS = (
     # detail and effect ----------------------------------------------------------------------------------
     Operation("blur", "detail", "detail:blur", "Gaussian or lens-like blur", scope="photo", exact=True),
     Operation("depth_blur", "detail", "detail:depth_blur", "blur that grows with the distance from the subject", scope="photo", region=BACKGROUND),
+    Operation("smooth", "detail", "detail:smooth", "even, soft skin; features and fine texture stay", region=SKIN, exact=True),
     Operation("sharpen", "detail", "detail:sharpen", "unsharp mask", exact=True),
     Operation("denoise", "detail", "detail:denoise", "remove noise", exact=True),
     Operation("pixelate", "effect", "effect:pixelate", "mosaic", exact=True),

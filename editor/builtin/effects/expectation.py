@@ -135,6 +135,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     # detail and effect
     "blur": (_Row("detail", -0.15, None, "the detail is soft"),),
     "depth_blur": (_Row("detail", -0.12, None, "the background is soft"),),
+    "smooth": (_Row("smoothness", -0.06, None, "skin is even; its features may stay"),),
     "sharpen": (_Row("detail", 0.08, 1.8, "the edges are crisper"),),
     "denoise": (
         _Row("noise_share", -0.05, None, "the noise is less"),

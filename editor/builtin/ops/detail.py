@@ -1,4 +1,4 @@
-"""Detail: blur, blur by distance, sharpening, noise."""
+"""Detail: blur, blur by distance, smooth skin, sharpening, noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from editor.base import Image, Mask
 from editor.builtin.core import Context, Op
-from editor.builtin.layers import diagonal, gaussian, spread
+from editor.builtin.layers import EdgeAware, diagonal, gaussian, guided, spread
 from editor.builtin.perception import decode, encode, samples, smoothstep
 from editor.builtin.pixels import Float, bands, by_rows, luma, planes, shrink, strips, to_float
 
@@ -110,6 +110,43 @@ def _depth(image: Image, mask: Mask | None) -> Float:
     behind = smoothstep(kept[-1] / height - y, -0.05, 0.45)
     depth = np.float32(0.3) + np.float32(0.3) * away + np.float32(0.4) * behind
     return gaussian(np.broadcast_to(depth, (height, width)).astype(np.float32), 2.0)
+
+
+_PORE = 0.006
+"""Sigma of the finest texture of skin, relative to the side of the region."""
+_BLEMISH = 0.045
+"""Radius up to which unevenness of skin is smoothed, relative to the side of the region."""
+_FEATURE = 0.055
+"""Standard deviation of luma above which a window holds an eye, a lip or a hair line rather than skin."""
+
+
+def smooth(image: Image, op: Op, context: Context) -> Image:
+    """Even out skin: spots and blotches go, features stay, and so does much of the finest texture.
+
+    Frequency separation as retouchers do it: a guided filter (He, Sun and Tang, 2010) splits luma into a base, which
+    follows the features, and detail; the detail coarser than pores is taken away.
+    """
+    if not op.amount:
+        return image.copy()
+    area = image.shape[0] * image.shape[1] if context.mask is None else np.count_nonzero(context.mask > 127)
+    side = max(8.0, float(area) ** 0.5)
+    small = luma(to_float(shrink(image, 400_000)))
+    scale = small.shape[1] / image.shape[1]
+    radius = max(1, round(_BLEMISH * side * scale))
+    base = EdgeAware(*guided(small, small, radius, _FEATURE**2), image.shape)
+    sigma = max(0.6, _PORE * side)
+    strength, kept = np.float32(min(1.0, 1.4 * op.amount)), np.float32(0.65 - 0.35 * op.amount)
+
+    def work(band: Float, rows: slice) -> Float:
+        light = luma(band)
+        pores = light - gaussian(light, sigma)
+        detail = light - base.rows(light, rows)
+        # a hair or a lash within the window is not skin, however alone it stands
+        skin = 1 - smoothstep(np.abs(gaussian(detail, sigma)), 0.06, 0.16)
+        band -= planes(strength * skin * (detail - kept * pores))
+        return band
+
+    return strips(image, int(4 * sigma) + 2, work)
 
 
 def sharpen(image: Image, op: Op, context: Context) -> Image:
