@@ -31,7 +31,7 @@ class Settings(BaseModel):
 
     reasoner: str = Field("builtin", description="who thinks and reflects: builtin or vlm")
     editor: str = Field(
-        "builtin", description="who edits: a name that `reedit editors` lists; auto once editor_url or editor_model is set"
+        "builtin", description="who edits: `reedit editors` lists them; auto once editor_url or editor_model is set"
     )  # fmt: skip
     rounds: int = Field(2, ge=0, le=10, description="reflection rounds after the first edit")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the run; every step derives its own from it")
@@ -64,7 +64,7 @@ class Settings(BaseModel):
         None, description="server with POST /images/edits, for instance http://127.0.0.1:8091/v1"
     )
     editor_model: str | None = Field(
-        None, description="the model that --editor auto uses for what is not exact; with editor_url the one to ask for"
+        None, description="the model for what is not exact (--editor auto); with editor_url the one to ask it for"
     )  # fmt: skip
     editor_api: Literal["auto", "vllm-omni", "sglang", "openai"] = Field(
         "auto", description="whose form of the request editor_url takes; auto asks the server"
@@ -77,7 +77,9 @@ class Settings(BaseModel):
         None, ge=0, le=100, description="guidance scale; default: the model's own"
     )
     editor_negative: str | None = Field(
-        None, max_length=2000, description="negative prompt; a space switches true CFG on where a model has it"
+        None,
+        max_length=2000,
+        description="negative prompt; a space switches true CFG on where a model has it",
     )
 
     @model_validator(mode="before")

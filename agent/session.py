@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import editor as editors
 from agent.config import Settings
-from agent.errors import ReeditError, UsageError
+from agent.errors import ReeditError, TraceError, UsageError
 from agent.loop import Loop, LoopOptions, Stage
 from agent.trace import NullTrace, Trace, TraceWriter
 from agent.types import Consistency, LoopResult, Outcome, Plan, Reasoner, Task, Verdict
@@ -93,7 +93,7 @@ def run(
         photos.check_output(job.photo, output, job.overwrite)
     loading = _in_background(lambda: load(job, settings))  # decoding and importing overlap
     _in_background(warm_up)
-    made = editor or editors.make(settings.editor)
+    made = editor or editors.configured(settings.editor, settings)
     trace = TraceWriter(settings.runs, {}, keep_full=settings.keep == "full")
     mind: Reasoner | None = None
     try:
@@ -135,7 +135,7 @@ def _in_background(work: Callable[[], Value]) -> Future[Value]:
 def think(job: Job, settings: Settings) -> Plan:
     """Only the plan."""
     photo = load(job, settings)
-    made = editors.make(settings.editor)
+    made = editors.configured(settings.editor, settings)
     mask = resolve_mask(job, photo.image)
     task = Task(
         photo.image, clean_instruction(job.instruction), made.abilities, mask, settings.seed, photo.alpha
@@ -216,22 +216,29 @@ def _deliver(
             quality=job.quality,
         )  # fmt: skip
         notes += photo.notes[known:]
-    height, width = best.image.shape[:2]
     path = None if output is None else Path(os.fsdecode(output)).absolute()
-    for note in notes:
-        trace.event("note", text=note)
-    trace.event(
-        "delivered", round=best.index, path=None if path is None else photos.printable(path), sha256=digest,
-        width=width, height=height,
-    )  # fmt: skip
-    trace.close(
-        "delivered", tag=best.verdict.tag, best=best.index, rounds=len(result.rounds), sha256=digest,
-        output=None if path is None else photos.printable(path),
-        score=None if best.consistency is None else best.consistency.score,
-    )  # fmt: skip
+    try:
+        _record_delivery(trace, result, path, digest, notes)
+    except TraceError as error:  # the photo is there: that is not undone
+        notes.append(str(error))
     return Outcome(
         image=best.image, output=path, run=trace.path, tag=best.verdict.tag, reasoning=best.verdict.reasoning,
         plan=result.plan, rounds=result.rounds, best=result.best, seconds=time.perf_counter() - began, notes=notes,
+    )  # fmt: skip
+
+
+def _record_delivery(
+    trace: TraceWriter, result: LoopResult, path: Path | None, digest: str | None, notes: list[str]
+) -> None:
+    best = result.round
+    height, width = best.image.shape[:2]
+    shown = None if path is None else photos.printable(path)
+    for note in notes:
+        trace.event("note", text=note)
+    trace.event("delivered", round=best.index, path=shown, sha256=digest, width=width, height=height)
+    trace.close(
+        "delivered", tag=best.verdict.tag, best=best.index, rounds=len(result.rounds), sha256=digest, output=shown,
+        score=None if best.consistency is None else best.consistency.score,
     )  # fmt: skip
 
 

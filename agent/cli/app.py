@@ -59,6 +59,10 @@ def apply_(
     salvage: o.Salvage = False,
     runs: o.Runs = None,
     keep: o.Keep = None,
+    editor_url: o.EditorUrl = None,
+    editor_model: o.EditorModel = None,
+    editor_api: o.EditorApi = None,
+    editor_timeout: o.EditorTimeout = None,
     vlm_url: o.VlmUrl = None,
     vlm_model: o.VlmModel = None,
     vlm_max_pixels: o.VlmMaxPixels = None,
@@ -80,6 +84,8 @@ def apply_(
         "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
         "max_megapixels": max_megapixels, "runs": runs, "keep": keep, "vlm_url": vlm_url, "vlm_model": vlm_model,
         "vlm_max_pixels": vlm_max_pixels, "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
+        "editor_url": editor_url, "editor_model": editor_model, "editor_api": editor_api,
+        "editor_timeout": editor_timeout,
     })  # fmt: skip
     job = session.Job(
         photo=image, instruction=instruction, output="auto" if output is None else output, overwrite=overwrite,
@@ -103,6 +109,8 @@ def plan(
     mask: o.Mask = None,
     region: o.Region = None,
     frame: o.Frame = None,
+    editor_url: o.EditorUrl = None,
+    editor_model: o.EditorModel = None,
     vlm_url: o.VlmUrl = None,
     vlm_model: o.VlmModel = None,
     prompts: o.Prompts = None,
@@ -114,6 +122,7 @@ def plan(
 
     settings = config.load({
         "reasoner": reasoner, "editor": editor, "vlm_url": vlm_url, "vlm_model": vlm_model, "prompts": prompts,
+        "editor_url": editor_url, "editor_model": editor_model,
     })  # fmt: skip
     job = session.Job(photo=image, instruction=instruction, mask=mask, region=region, frame=frame)
     render.plan(session.think(job, settings), as_json=as_json)

@@ -78,6 +78,10 @@ def batch(
     max_megapixels: o.MaxMegapixels = None,
     runs: Annotated[str | None, typer.Option(help="Folder of the run folders. [default: OUT/runs]")] = None,
     keep: o.Keep = None,
+    editor_url: o.EditorUrl = None,
+    editor_model: o.EditorModel = None,
+    editor_api: o.EditorApi = None,
+    editor_timeout: o.EditorTimeout = None,
     vlm_url: Annotated[
         list[str] | None,
         typer.Option(help="OpenAI-compatible server; repeated: the least busy one is asked."),
@@ -107,7 +111,8 @@ def batch(
         "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
         "max_megapixels": max_megapixels, "runs": runs or folder.absolute() / "runs", "keep": keep,
         "vlm_url": vlm_url[0] if vlm_url else None, "vlm_model": vlm_model, "vlm_max_pixels": vlm_max_pixels,
-        "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
+        "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts, "editor_url": editor_url,
+        "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
     })  # fmt: skip
     try:
         found = read_manifest(jobs, folder, settings, instruction=instruction, template=template)
@@ -159,7 +164,9 @@ def _local_engine(settings: Settings, folder: Path, count: int, in_flight: int |
     import editor as editors
     from agent.batch.engine_threads import ThreadEngine
 
-    return ThreadEngine([editors.make(settings.editor)], min(in_flight or IN_FLIGHT_PER_DEVICE, count))
+    return ThreadEngine(
+        [editors.configured(settings.editor, settings)], min(in_flight or IN_FLIGHT_PER_DEVICE, count)
+    )
 
 
 def _ask_once(make: Any) -> None:

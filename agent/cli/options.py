@@ -9,6 +9,7 @@ import typer
 _RUN = "The run"
 _WHERE = "Where to edit"
 _VLM = "The vlm reasoner"
+_EDITOR = "The editing model"
 
 Photo = Annotated[
     str, typer.Argument(metavar="IMAGE", help="The photo. JPEG, PNG, WebP, TIFF, AVIF or HEIC.")
@@ -39,6 +40,26 @@ Reasoner = Annotated[
 ]
 Editor = Annotated[
     str | None, typer.Option(help="Who edits; `reedit editors` lists them.", rich_help_panel=_RUN)
+]
+EditorUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Server with POST /images/edits, such as http://127.0.0.1:8091/v1.", rich_help_panel=_EDITOR
+    ),
+]
+EditorModel = Annotated[
+    str | None,
+    typer.Option(
+        help="Model for what is not exact; with --editor-url the one to ask for.", rich_help_panel=_EDITOR
+    ),
+]
+EditorApi = Annotated[
+    Literal["auto", "vllm-omni", "sglang", "openai"] | None,
+    typer.Option(help="Whose form of the request the server takes. [default: auto]", rich_help_panel=_EDITOR),
+]
+EditorTimeout = Annotated[
+    float | None,
+    typer.Option(help="Seconds one edit by the server may take. [default: 600]", rich_help_panel=_EDITOR),
 ]
 Rounds = Annotated[
     int | None,

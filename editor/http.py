@@ -1,0 +1,391 @@
+"""Asking a server over HTTP: a total deadline, one retry layer, bounded replies, and cancelled at once.
+
+The standard library does the wire. Each request runs in a thread of its own, whose socket can be cut from outside: so
+a reply that drips byte by byte ends at the deadline, and Ctrl-C ends it at any time.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import http.client
+import ipaddress
+import json
+import random
+import secrets
+import socket
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from editor.base import EditError, EditorUnavailable, UsageError
+
+MOST_FAULTS = 4
+"""Tries at a request whose connection or reply breaks. A busy server is asked until the deadline."""
+CONNECT_SECONDS = 10.0
+TICK_SECONDS = 0.2
+CLOSE_SECONDS = 2.0
+LONGEST_REPLY = 128 * 1024 * 1024
+"""Bytes; a PNG of 3840 x 2160 noise is 25 MB, 33 MB in base64."""
+
+Value = TypeVar("Value")
+
+
+class NoAccess(EditorUnavailable):
+    """The server answers, but not here, or not to this key: status 3xx, 401, 403 or 404."""
+
+
+class Fault(Exception):
+    """One try failed in a way that another may not. busy: the server is there. after: seconds it asks to wait."""
+
+    def __init__(
+        self, why: str, *, busy: bool = False, after: float | None = None, absent: bool = False
+    ) -> None:
+        super().__init__(why)
+        self.busy = busy
+        self.after = after
+        self.absent = absent
+        """Nothing listens at the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(eq=False)
+class Server:
+    """A server at `url`. who: what messages call it. variable: the environment variable that holds its key.
+
+    key: sent as a bearer token, and cut out of all that the server says. seconds: for a request with all its tries.
+    """
+
+    url: str
+    who: str
+    variable: str
+    key: str | None = field(default=None, repr=False)
+    seconds: float = 600.0
+    _reached: bool = field(default=False, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.key = check_key(self.key, self.variable)
+
+    def deadline(self) -> float:
+        """When what is begun now must have ended, on time.monotonic's clock."""
+        return time.monotonic() + self.seconds
+
+    def ask(
+        self,
+        path: str,
+        read: Callable[[Reply], Value],
+        *,
+        deadline: float,
+        body: bytes | None = None,
+        kind: str = "",
+        tick: Callable[[], None] = lambda: None,
+    ) -> tuple[Value, int]:
+        """What `read` makes of the reply to a GET, or (with a body of media type `kind`) a POST; and how many tries.
+
+        path: below the url, or a URL of the same origin. read: may raise Fault, for another try. deadline: from
+        `deadline`. tick: called while waiting; what it raises cancels the request. Raises EditorUnavailable when
+        there is no server, no access or no answer in time, and EditError when the server refuses.
+        """
+        request = urllib.request.Request(self._address(path), body, method="GET" if body is None else "POST")
+        if kind:
+            request.add_header("Content-Type", kind)
+        if self.key:
+            request.add_unredirected_header("Authorization", f"Bearer {self.key}")
+        began, faults, tries = time.monotonic(), 0, 0
+        while True:
+            tries += 1
+            try:
+                reply = exchange(request, deadline, tick)
+                self._reached = True
+                clean = reply.body.replace(self.key.encode(), b"***") if self.key else reply.body
+                return read(self._accept(replace(reply, body=clean))), tries
+            except TimeoutError:
+                raise EditorUnavailable(
+                    f"{self.who} at {self.url} gave no whole answer within {deadline - began:.3g} s."
+                ) from None
+            except Fault as fault:
+                faults += not fault.busy
+                self._pause(fault, faults, tries, deadline, tick)
+
+    def scrub(self, text: str) -> str:
+        """The text without the key."""
+        return text.replace(self.key, "***") if self.key else text
+
+    def _address(self, path: str) -> str:
+        """The full URL. Raises EditError when it leads to another server: reedit fetches from no one else."""
+        try:
+            address = urljoin(self.url + "/", path)
+            if _origin(address) == _origin(self.url):
+                return address
+            where = _host(address)
+        except ValueError:
+            where = "malformed"
+        raise EditError(
+            f"{self.who} answered with a link to elsewhere ({one_line(self.scrub(where))}), which is not followed; "
+            "have it send the picture itself (b64_json)."
+        )
+
+    def _accept(self, reply: Reply) -> Reply:
+        """The reply, if it is one of success. Raises Fault, EditError or EditorUnavailable."""
+        status = reply.status
+        if 200 <= status < 300:
+            return reply
+        said = one_line(self.scrub(words(reply.body)))
+        if status in (401, 403):
+            raise NoAccess(
+                f"{self.who} at {self.url} denies access ({status}); set {self.variable} to a key it knows."
+            )
+        if status == 404:
+            raise NoAccess(
+                f"{self.who} has no such model, or {self.url} is not the address above /images/edits (404): {said}"
+            )
+        if status in (408, 409, 425, 429) or status >= 500:
+            after = retry_after(reply.headers.get("retry-after"))
+            asks = "" if after is None else f" (it asks to wait {after:g} s)"
+            raise Fault(f"it answered {status}: {said}{asks}", busy=status in (429, 503), after=after)
+        if status < 400:
+            raise NoAccess(f"{self.url} redirects elsewhere ({status}); give the address itself.")
+        raise EditError(f"{self.who} refused the request ({status}): {said}")
+
+    def _pause(
+        self, fault: Fault, faults: int, tries: int, deadline: float, tick: Callable[[], None]
+    ) -> None:
+        """Wait before the next try. Raises EditorUnavailable when there should be none."""
+        if fault.absent and not self._reached:
+            raise EditorUnavailable(f"{self.who} does not answer at {self.url}: {fault}.") from None
+        # full jitter, doubling: many clients of one server must not come back at once
+        pause = fault.after
+        if pause is None:
+            pause = random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tries, 6)))
+        if faults >= MOST_FAULTS or time.monotonic() + pause >= deadline:
+            count = f"{tries} {'try' if tries == 1 else 'tries'}"
+            raise EditorUnavailable(f"{self.who} at {self.url} failed after {count}: {fault}.") from None
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0:
+            tick()
+            time.sleep(min(TICK_SECONDS, left))
+
+
+# --- one exchange ---------------------------------------------------------------------------------------------------
+
+
+def exchange(request: urllib.request.Request, deadline: float, tick: Callable[[], None]) -> Reply:
+    """One request and its whole reply, whatever its status. deadline: on time.monotonic's clock.
+
+    Raises TimeoutError at the deadline, Fault when the connection fails, EditError when the reply is too long; and
+    what tick, called meanwhile, raises. In every case nothing is left running.
+    """
+    line = _Line(deadline)
+    future: concurrent.futures.Future[Reply] = concurrent.futures.Future()
+    thread = threading.Thread(target=_work, args=(request, line, future), name="reedit-http", daemon=True)
+    thread.start()
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            with contextlib.suppress(concurrent.futures.TimeoutError):
+                return future.result(timeout=min(TICK_SECONDS, left))
+            if future.done():  # its own error is a TimeoutError too
+                return future.result()
+            tick()
+    finally:
+        if not future.done():
+            line.cut()
+            thread.join(CLOSE_SECONDS)
+
+
+class _Line:
+    """The socket of one exchange, which another thread may cut."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+        self._lock = threading.Lock()
+
+    def hold(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._socket = sock
+            sock.settimeout(
+                max(0.0, self.deadline - time.monotonic()) + CLOSE_SECONDS
+            )  # after the deadline's own end
+            if self._is_cut:
+                self._shut(sock)
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            if self._socket is not None:
+                self._shut(self._socket)
+
+    def _shut(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the plain one: SSLSocket's own is not for another thread
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _work(request: urllib.request.Request, line: _Line, future: concurrent.futures.Future[Reply]) -> None:
+    try:
+        future.set_result(_exchange(request, line))
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _exchange(request: urllib.request.Request, line: _Line) -> Reply:
+    opener = _opener(line, proxies=not is_loopback(request.full_url))
+    try:
+        timeout = max(0.01, min(CONNECT_SECONDS, line.deadline - time.monotonic()))
+        with contextlib.closing(opener.open(request, timeout=timeout)) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status, headers, _read(response))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        absent = isinstance(reason, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
+        why = one_line(str(reason)) or type(reason).__name__
+    raise Fault(f"the connection failed ({why})", absent=absent)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    data = bytearray()
+    while chunk := response.read1(1 << 16):
+        data += chunk
+        if len(data) > LONGEST_REPLY:
+            raise EditError(f"The server sent more than {LONGEST_REPLY:,} bytes for one reply.")
+    if response.length:  # http.client tells of a missing rest only when it reads all at once
+        raise Fault("the connection failed (the reply broke off)")
+    return bytes(data)
+
+
+def _opener(line: _Line, *, proxies: bool) -> urllib.request.OpenerDirector:
+    """HTTP and HTTPS, the environment's proxies if wanted, and nothing else: no redirects, no files."""
+
+    class Plain(http.client.HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            line.hold(self.sock)
+
+    class Secure(http.client.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            line.hold(self.sock)
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Plain, request)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Secure, request, context=ssl.create_default_context())
+
+    opener = urllib.request.OpenerDirector()
+    opener.addheaders = [("User-Agent", "reedit")]
+    handlers = [urllib.request.UnknownHandler(), Http(), Https()]
+    for handler in [urllib.request.ProxyHandler(), *handlers] if proxies else handlers:
+        opener.add_handler(handler)
+    return opener
+
+
+# --- small parts ----------------------------------------------------------------------------------------------------
+
+
+def check_url(url: str, option: str, variable: str) -> str:
+    """The URL without a trailing slash. Raises UsageError when it is not http(s), or carries a password."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url.strip())
+        if parts.username is not None or parts.password is not None:
+            raise UsageError(f"{option} must not carry a name or password; give the key as {variable}.")
+        if parts.query or parts.fragment:
+            raise UsageError(f"{option} must end before any “?” or “#”.")
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url.strip().rstrip("/")
+    raise UsageError(f"{option} must look like http://127.0.0.1:8000/v1, not {one_line(url)!r}.")
+
+
+def check_key(key: str | None, variable: str) -> str | None:
+    """The key, trimmed; None when empty. Raises UsageError (which does not tell it) when no header can carry it."""
+    key = (key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{variable} holds characters that no key has; set it again.")
+    return key or None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds from a retry-after header: a number, or an HTTP date."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def words(body: bytes) -> str:
+    """A server's own message in an error reply: OpenAI's form, FastAPI's, or the text as it is."""
+    text = body[:20_000].decode("utf-8", "replace")
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    inner = value.get("error", value) if isinstance(value, dict) else value
+    found = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
+    return str(found or text)
+
+
+def one_line(text: str) -> str:
+    """One line, at most 300 characters, for a message."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:4000]).split())
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def multipart(fields: Mapping[str, str], files: Mapping[str, tuple[str, bytes]]) -> tuple[bytes, str]:
+    """A multipart/form-data body (RFC 7578) and its media type. files: name -> (media type, data)."""
+    boundary = secrets.token_hex(16)
+
+    def parts() -> Iterator[bytes]:
+        for name, text in fields.items():
+            yield f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+        for name, (kind, data) in files.items():
+            head = f'form-data; name="{name}"; filename="{name}.{kind.partition("/")[2]}"'
+            yield f"--{boundary}\r\nContent-Disposition: {head}\r\nContent-Type: {kind}\r\n\r\n".encode()
+            yield data
+            yield b"\r\n"
+        yield f"--{boundary}--\r\n".encode()
+
+    return b"".join(parts()), f"multipart/form-data; boundary={boundary}"
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}"
