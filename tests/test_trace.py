@@ -189,3 +189,13 @@ def test_the_caller_does_not_wait_for_the_png(tmp_path: Path) -> None:
     handed_over = time.perf_counter() - began
     trace.close("delivered")
     assert handed_over < (time.perf_counter() - began) / 2
+
+
+def test_closing_twice_and_recording_late_change_nothing(tmp_path: Path) -> None:
+    trace = write_run(tmp_path)
+    trace.close("delivered", tag="Success")
+    trace.event("note", text="late")
+    trace.close("failed")
+    run = Run(trace.path)
+    assert run.status == "delivered"
+    assert [event.event for event in run.events] == ["started", "plan"]

@@ -90,6 +90,7 @@ class TraceWriter:
         self._thread: threading.Thread | None = None
         self._fault: BaseException | None = None
         self._events_fd: int | None = None
+        self._closed = False
 
     @property
     def opened(self) -> bool:
@@ -105,6 +106,8 @@ class TraceWriter:
     def event(self, kind: str, **fields: Any) -> None:
         """Record one event; validated here, written by the writer thread."""
         with self._lock:
+            if self._closed:  # a description that was still under way when the run was interrupted
+                return
             self._raise_fault()
             if self._thread is None:
                 self._open()
@@ -128,8 +131,11 @@ class TraceWriter:
         self._raise_fault()
 
     def close(self, status: Status, **result: Any) -> None:
-        """Write result.json, the commit mark, and end the writer thread. Nothing happens if nothing was recorded."""
-        if self._thread is None:
+        """Write result.json, the commit mark, and end the writer thread; what is recorded later is dropped.
+
+        Nothing happens if nothing was recorded, or the second time. Raises TraceError if it could not be written.
+        """
+        if self._thread is None or self._closed:
             return
         try:
             self.flush()
@@ -143,7 +149,10 @@ class TraceWriter:
                 "seconds": seconds,
             }
             write_json(self.path / "result.json", record | result)
+        except OSError as error:
+            raise TraceError(f"Cannot write the run folder {self.path}: {error.strerror or error}") from error
         finally:
+            self._closed = True
             self._jobs.put(None)
             self._thread.join()
             if self._events_fd is not None:
