@@ -46,11 +46,16 @@ class _Reading:
     out: Path
     settings: Settings
     template: string.Template
-    faults: list[str] = field(default_factory=list)
+    faults: list[tuple[int, str]] = field(default_factory=list)
     jobs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     def fault(self, line: int, words: str) -> None:
-        self.faults.append(f"line {line}: {printable(words)}" if line else printable(words))
+        self.faults.append((line, printable(words)))
+
+    def told(self) -> list[str]:
+        """The faults in the order of the lines; a folder has none."""
+        ordered = sorted(self.faults, key=lambda fault: fault[0])
+        return [f"line {line}: {words}" if line else words for line, words in ordered]
 
 
 def read(
@@ -75,7 +80,7 @@ def read(
         reading.fault(*broken.args)
     jobs = _named(reading)
     if reading.faults:
-        raise ManifestError(reading.faults)
+        raise ManifestError(reading.told())
     if not jobs:
         raise ManifestError([f"{printable(source)}: there are no jobs in it."])
     return jobs
