@@ -210,3 +210,54 @@ def replay(
     }  # fmt: skip
     wish = Wish(flags, photo, output, overwrite, from_round)
     return replays.show(run, wish, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+@guarded
+def export(
+    what: Annotated[str, typer.Argument(metavar="DIR|RUN", help="A folder of runs, or one run.")] = "runs",
+    form: Annotated[
+        Literal["thinking-pairs", "reflection-triples", "sharegpt", "eval"],
+        typer.Option("--format", help="What to make of the runs."),
+    ] = "thinking-pairs",
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder to write.")] = "data",
+    test_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the photos that go into test.jsonl.")
+    ] = 0.1,
+    layout: Annotated[
+        Literal["gedit", "imgedit", "kris"], typer.Option(help="Folder layout of --format eval.")
+    ] = "gedit",
+    name: Annotated[str, typer.Option(help="Name of the model in the folders of --format eval.")] = "reedit",
+    manifest: Annotated[
+        str | None,
+        typer.Option(help="JSONL with image, instruction and the benchmark's fields, for --format eval."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")
+    ] = False,
+    tag: Tags = None,
+    editor: ByEditor = None,
+    reasoner: ByReasoner = None,
+    text: ByText = None,
+    since: Since = None,
+    until: Until = None,
+    min_score: MinScore = None,
+    runs: o.Runs = None,
+    as_json: o.Json = False,
+) -> int:
+    """Make training data of the runs, or the output folders of a benchmark.
+
+    Example:  reedit trace export runs/ --format reflection-triples --tag Success -o data/
+    """
+    from agent.cli import exports, reports
+    from agent.trace.index import Filter
+
+    wanted = Filter(
+        tuple(tag or ()), editor, reasoner, text, reports.moment(since), reports.moment(until), min_score
+    )
+    chosen = exports.runs_of(what, runs, wanted)
+    if form == "eval":
+        exports.evaluation(chosen, layout, output, name, manifest, overwrite=overwrite, as_json=as_json)
+    else:
+        exports.training(chosen, form, output, test_share, overwrite=overwrite, as_json=as_json)
+    return 0
