@@ -241,6 +241,16 @@ class TestShippedPhotos:
         assert low < (found.mask > 127).mean() < high
         assert found.confidence >= SURE
 
+    def test_a_close_up_fills_the_frame(self) -> None:
+        from skimage.data import cat
+
+        found = find(np.asarray(cat()), named("subject"))
+        assert found.mask is not None
+        assert found.confidence >= FOUND
+        inside = found.mask > 127
+        assert inside[60:260, 60:320].mean() > 0.95, "forehead, eyes, nose and cheek"
+        assert inside[:, 390:].mean() < 0.05, "the blurred stones"
+
     @pytest.mark.parametrize(
         ("photo", "name"),
         [

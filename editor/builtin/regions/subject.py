@@ -36,6 +36,9 @@ _SEED = 20250211
 _DEPTH = 2.0
 """How far apart sharp and blurred must be (see two_kinds) before focus says what the subject is."""
 
+_CLOSE_UP = 1.7
+"""How much sharper the middle must be than the frame's sides for the subject to be what is sharp, sides included."""
+
 
 def subject(scene: Scene) -> Part:
     """The thing the photo is of, by GrabCut (Rother et al. 2004): the border is background, the middle is likely not.
@@ -74,14 +77,36 @@ def _prior(scene: Scene, size: tuple[int, int]) -> np.ndarray[tuple[int, ...], n
     labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     threshold, apart = two_kinds(scene.focus)
     sharp = opened(close(scene.focus > threshold, scene.size(0.02)), scene.size(0.02))
-    if apart > _DEPTH and share(sharp) > 0.01:
+    close_up = mean(scene.focus, _middle(scene)) > _CLOSE_UP * max(0.01, mean(scene.focus, _frame(scene)))
+    if (apart > _DEPTH or close_up) and share(sharp) > 0.01:
         labels[cv2.resize(sharp.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_PR_FGD
     else:
         axes = int(width * 0.4), int(height * 0.42)
         cv2.ellipse(labels, (width // 2, height // 2), axes, 0, 0, 360, int(cv2.GC_PR_FGD), -1)
+    _mark_person(scene, labels)
+    above = scene.named(sky)
+    if above.confidence >= FOUND:
+        far = cv2.resize(above.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        labels[far > 0] = cv2.GC_BGD
+    rim = max(2, round(min(size) * 0.02))
+    border = np.zeros(labels.shape, bool)
+    # the bottom is left open: people, cups and animals stand on it
+    border[:rim] = border[: height * 4 // 5, :rim] = border[: height * 4 // 5, -rim:] = True
+    if close_up:
+        # fur and feathers have the colours of what is behind them: here focus says more than colour
+        sure = fill_holes(erode(sharp, scene.size(0.02)), scene.area // 50)
+        border &= labels != cv2.GC_PR_FGD
+        labels[cv2.resize(sure.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_FGD
+    labels[border] = cv2.GC_BGD
+    return labels
+
+
+def _mark_person(scene: Scene, labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    """A face is the subject for sure; its hair and the body below it are likely."""
+    height, width = labels.shape
     person = scene.named(face)
     if person.confidence >= 0.5:
-        where = cv2.resize(person.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        where = cv2.resize(person.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         x, y, w, h = cv2.boundingRect(where)
         cv2.ellipse(
             labels, (x + w // 2, y + h // 2), (int(w * 0.8), int(h * 0.9)), 0, 0, 360, int(cv2.GC_PR_FGD), -1
@@ -89,15 +114,18 @@ def _prior(scene: Scene, size: tuple[int, int]) -> np.ndarray[tuple[int, ...], n
         body = slice(y + h, height), slice(max(0, x - w), min(width, x + 2 * w))
         labels[body] = cv2.GC_PR_FGD
         labels[where > 0] = cv2.GC_FGD
-    above = scene.named(sky)
-    if above.confidence >= FOUND:
-        far = cv2.resize(above.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        labels[far > 0] = cv2.GC_BGD
-    rim = max(2, round(min(size) * 0.02))
-    # the bottom is left open: people, cups and animals stand on it
-    labels[:rim] = cv2.GC_BGD
-    labels[: height * 4 // 5, :rim] = labels[: height * 4 // 5, -rim:] = cv2.GC_BGD
-    return labels
+
+
+def _middle(scene: Scene) -> Bool:
+    return scene.central > 0.83
+
+
+def _frame(scene: Scene) -> Bool:
+    """A strip along the photo's four sides."""
+    strip = np.ones((scene.height, scene.width), bool)
+    width = scene.size(0.03)
+    strip[width:-width, width:-width] = False
+    return strip
 
 
 def _tidy(scene: Scene, mask: Bool) -> Bool:
@@ -129,8 +157,9 @@ def _confidence(scene: Scene, mask: Bool) -> float:
     # under a sky, what runs from the left border to the right one is landscape, not a subject
     landscape = scene.named(sky).confidence >= FOUND and scene.named(face).confidence < 0.5
     covered = share(mask)
+    sharper = mean(scene.focus, mask) / max(0.01, mean(scene.focus, ~mask))
     parts = (
-        ramp(apart, 0.75, 0.25),
+        max(ramp(apart, 0.75, 0.25), ramp(sharper, 1.3, 2.3)),
         ramp(local, 4, 22),
         ramp(edge, 1.0, 3.0),
         min(ramp(covered, 0.004, 0.04), ramp(covered, 0.9, 0.65)),
