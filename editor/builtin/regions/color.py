@@ -237,6 +237,8 @@ def _shaded(scene: Scene, core: Bool) -> Bool:
     levels = 255 * (highest(scene.calm) - lowest(scene.calm))
     slack = np.where(scene.lightness > np.median(scene.lightness[core]), 5, 3)
     slack = slack + np.degrees(2 / np.maximum(levels, 4))
+    # a paint so vivid that channels are clipped drifts in hue; its shade drifts further
+    slack = slack + 0.25 * max(0.0, high - low - 10)
     like = (turned >= low - slack) & (turned <= high + slack)
     # shade is no paler than the paint; what is darker and paler is the shadow on something beside it
     dark = scene.lightness < np.percentile(scene.lightness[core], 30)
