@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editor.base import CannotDo, NotUnderstood, UsageError
+from editor.builtin import grammar
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op, Region
 from editor.builtin.grammar import is_concrete, parse, parse_region, split
 from editor.builtin.grammar.lexicon import LEXICON
+from editor.builtin.grammar.messages import CHINESE, is_chinese
 from editor.builtin.grammar.words import index
 
 DOC = (Path(__file__).parent.parent / "docs" / "grammar.md").read_text(encoding="utf-8")
@@ -187,6 +189,50 @@ Give the photo a cool blue tone. | recolor
 将天空调成更深的蓝色 | recolor@sky
 把叶子的颜色从绿色变为黄色 | recolor@leaf
 整体提亮，暗部再提亮一点 | brightness + shadows
+brighten this dark photo | brightness
+sharpen the blurry picture | sharpen
+make the blurry photo sharp | sharpen
+make the dark background white | recolor@background
+lift the dark shadows | shadows
+把模糊的照片变清晰 | clarity
+提亮这张昏暗的照片 | brightness
+the picture is blurry | sharpen
+the sky looks washed out | saturation@sky
+the image looks a bit soft | sharpen
+画面有点暗 | brightness
+人脸过曝 | -exposure@face
+饱和度有点高 | -saturation
+噪点有点多 | denoise
+颜色太淡 | saturation
+fix the underexposed photo | exposure
+repair the overexposed sky | -exposure@sky
+fix the yellow cast | white_balance
+校正偏黄 | white_balance
+fix the noise | denoise
+not sharp enough | sharpen
+颜色不鲜艳 | saturation
+照片太暗了，请提亮 | brightness
+天空太亮，压暗一些 | -brightness@sky
+the picture is overexposed, repair it | -exposure
+make the photo blurry | blur
+make it less dark and more colorful | brightness + saturation
+make the sky orange and the water pink | recolor@sky + recolor@water
+cool it down | -temperature
+turn the contrast down | -contrast
+pull the highlights down by 30 | -highlights
+cool the colour temperature | -temperature
+降低色温使画面偏冷 | -temperature
+调冷色温 | -temperature
+clear up the haze | dehaze
+reduce to 4 colors | posterize
+burn the sky | -brightness@sky
+add a few small brown spots | spots
+叶片出现少量褐色小斑点 | spots
+turn the lower leaves yellow | yellowing@lower leaves
+yellow the leaf from the tip to the base | margin_chlorosis
+add a warm tone to the highlights | split_tone
+darken the background to make the subject stand out | -brightness@background
+foggy forest | fog
 只把天空变蓝 | recolor@sky
 把图片转90度 | rotate
 叶片从边缘向内变黄 | margin_chlorosis
@@ -227,6 +273,10 @@ reduce saturation by half | saturation | -0.5
 reduce saturation by a third | saturation | -0.3333
 desaturate completely | saturation | -1
 exposure +1 EV | exposure | 1
+raise the exposure 1/2 stop | exposure | 0.5
+-1/3 EV | exposure | -0.3333
+vignette -20 | vignette | -0.2
+照片太暗了，帮我调亮一点 | brightness | level 0
 lower the exposure by half a stop | exposure | -0.5
 darken the image by 1.5 stops | exposure | -1.5
 increase the exposure by one third of a stop | exposure | 0.3333
@@ -577,3 +627,51 @@ def test_long_texts_are_quick(text: str) -> None:
 def test_oversized_text_is_refused() -> None:
     with pytest.raises(NotUnderstood, match="10000"):
         parse("increase contrast " * 1000)
+
+
+STATES = [
+    "the dark photo",
+    "this blurry picture",
+    "the underexposed image",
+    "the skin looks yellow",
+    "模糊的照片",
+]
+
+
+@pytest.mark.parametrize("text", STATES)
+def test_what_is_there_is_not_carried_out(text: str) -> None:
+    with pytest.raises(NotUnderstood, match=r"says what is there|说的是现状"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "加一只狗",
+        "提高戏剧性",
+        "对比度提高500%",
+        "变亮变暗",
+        "去掉路人",
+        "旋转20%",
+        "不要变暗",
+        "对比度",
+        "色温调到5600K",
+    ],
+)
+def test_refusals_are_in_the_language_of_the_instruction(text: str) -> None:
+    with pytest.raises((NotUnderstood, CannotDo)) as caught:
+        parse(text or "please")
+    assert is_chinese(str(caught.value)) == bool(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_message_has_a_translation_with_the_same_holes() -> None:
+    for english, chinese in CHINESE.items():
+        assert sorted(re.findall(r"{[^}]*}", english)) == sorted(re.findall(r"{[^}]*}", chinese))
+        assert is_chinese(chinese)
+    folder = Path(grammar.__file__).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    said = set(re.findall(r'say\(\s*"((?:[^"\\]|\\.)*)"', source))
+    assert len(said) > 30
+    assert said <= set(CHINESE)

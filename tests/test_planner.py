@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from agent.errors import Refused, UsageError
 from agent.rules.planner import MAX_CHARACTERS, plan
-from agent.types import MAX_STEPS, Plan
+from agent.types import MAX_STEPS, Plan, language_of
 from editor.builtin import grammar
+from editor.builtin.core import Op
 
 MARGIN, BURN = "margin_chlorosis@leaf", "tip_burn@leaf"
 WISHES: list[tuple[str, str]] = [
@@ -391,3 +393,64 @@ def test_long_requests_are_answered_soon(piece: str) -> None:
     with contextlib.suppress(Refused, UsageError):
         plan((piece * MAX_CHARACTERS)[:MAX_CHARACTERS])
     assert time.perf_counter() - start < 3
+
+
+REQUESTS = [
+    line.rpartition(" => ")[::2]
+    for line in (Path(__file__).parent / "requests.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
+"""What people ask for -> [-]operation[@region][=colour]: one line each, reviewed by hand."""
+
+
+def _brief(op: Op) -> str:
+    where = {"whole": "", "mask": "@mask"}.get(op.region.kind, f"@{op.region.name}")
+    color = f"={op.params['color']}" if op.name in ("recolor", "spots") and "color" in op.params else ""
+    inverted = where.replace("@", "@!") if op.region.invert else where
+    return f"{'-' if op.amount < 0 else ''}{op.name}{inverted}{color}"
+
+
+@pytest.mark.parametrize(("request_", "expected"), REQUESTS, ids=[r for r, _ in REQUESTS])
+def test_a_request_means_this(request_: str, expected: str) -> None:
+    made = plan(request_)
+    assert " + ".join(_brief(op) for step in made.steps for op in grammar.parse(step)) == expected
+    assert len(made.steps) <= MAX_STEPS
+    assert all(language_of(step) == language_of(request_) for step in made.steps)
+
+
+NEVER_DONE = [
+    ("make the blues deeper", "blues deeper"), ("convert to black and white with a red filter", ""),
+    ("make it monochrome blue", ""), ("add an orange glow", ""), ("the plant after rain", "after"),
+    ("turn the veins purple", ""), ("skin tones look yellow", ""), ("叶脉发紫", ""),
+    ("fix underexposure in the shadows", ""), ("ripen the apples by turning them red", ""),
+    ("set white balance to 5600K", "kelvin"), ("色温调到5600K", "开尔文"), ("exposure +9 EV", "-5 to 5"),
+    ("曝光加九档", "-5 到 5"), ("brighter and darker", "contradict"), ("变亮变暗", "矛盾"),
+    ("don't change anything", "“don't change anything”"), ("什么都不要改", "没有要求任何修改"),
+    ("make it HD", "invent detail"), ("变高清", "凭空补出细节"), ("make me look younger", "a body or an age"),
+    ("瘦脸", "体型"), ("change her hairstyle", "clothes, hair"), ("换发型", ""), ("水墨画", "未能理解：“水墨画”"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_", "says"), NEVER_DONE)
+def test_what_would_be_done_wrongly_is_refused(request_: str, says: str) -> None:
+    with pytest.raises(Refused) as caught:
+        plan(request_)
+    said = str(caught.value)
+    assert says in said
+    assert "\n" not in said
+    assert "“”" not in said
+    assert language_of(said.replace("“", "").replace("”", "")) == language_of(request_)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("make the constrast higher", "contrast"), ("make it brigher", "brighter"), ("sharpn the image", "sharpen"),
+        ("incerase the saturation", "increase"), ("satuaration +10", "saturation"), ("add vignete", "vignette"),
+        ("blure the background", "blur"), ("remove nosie", "noise"), ("make the leaf yelow", "yellow"),
+        ("make it blck and white", "black"), ("expsoure up", "exposure"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_word_is_asked_about_and_not_assumed(typed: str, meant: str) -> None:
+    with pytest.raises(Refused, match=f"did you mean “{meant}”"):
+        plan(typed)

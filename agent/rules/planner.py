@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.errors import Refused, UsageError
+from agent.rules.refusals import grammar_says
 from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
 from agent.types import MAX_STEPS, Language, Plan, language_of
 from editor.base import EditError
@@ -50,7 +51,10 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
     language = language_of(text)
     if means_what_it_says(text, masked):
         return _unchanged(text, language, masked)
-    kept, dropped = _settle(read(text, language, masked))
+    wishes = read(text, language, masked)
+    if not any(wish.entry for wish in wishes) and (said := grammar_says(text, masked=masked)):
+        raise Refused(said)
+    kept, dropped = _settle(wishes)
     units = _merge([unit for wish in kept for unit in _units(wish, language, masked)])
     if len(kept) > 1 and any(wish.entry for wish in kept):
         units.sort(key=_stage)

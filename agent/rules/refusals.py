@@ -85,7 +85,7 @@ def refusal(clause: str, unknown: str, language: Language) -> Refused:
     """The refusal of `clause`, whose words from `unknown` on are not understood."""
     if (typo := _typo(clause)) is not None:
         return Refused(_SENTENCES["misspelt"][language].format(*typo))
-    if (said := _grammar_says(clause)) is not None:
+    if (said := grammar_says(clause)) is not None:
         return Refused(said)
     kind, words = _kind(clause, unknown)
     return Refused(_SENTENCES[kind][language].format(_short(words)))
@@ -96,10 +96,10 @@ def nothing_asked(request: str, language: Language) -> Refused:
     return Refused(_SENTENCES["nothing"][language].format(_short(request)))
 
 
-def _grammar_says(clause: str) -> str | None:
-    """The editor's own words, where it understands the clause but not its amount: "exposure +9 EV"."""
+def grammar_says(clause: str, *, masked: bool = False) -> str | None:
+    """The editor's own words where it knows every word and still cannot act: "+9 EV", "brighter and darker"."""
     try:
-        grammar.parse(clause)
+        grammar.parse(clause, masked=masked)
     except (Beyond, Contradiction) as error:
         return str(error)
     except EditError:

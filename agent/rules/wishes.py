@@ -332,7 +332,9 @@ def _from_its_verb(text: str, masked: bool) -> str:
 
 
 def _about_the_whole(text: str, masked: bool) -> bool:
-    return all(op.region.kind == "whole" for op in grammar.parse(text, masked=masked))
+    ops = grammar.parse(text, masked=masked)
+    # "ripen the apples by turning them red" does not mean the photo
+    return all(op.region.kind == "whole" and op.name != "recolor" for op in ops)
 
 
 def _between(spans: list[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:

@@ -192,19 +192,28 @@ class Clause:
         if len(unknown) > MAX_NOUN_WORDS:
             raise unknown_words([self.tokens[i].text for i in unknown])
         for i in unknown:
-            if not (i - 1 in unknown or self._noun_may_stand(i)):
+            if not (i - 1 in unknown or self._noun_may_stand(i)) or self._qualifies(i):
                 raise unknown_words([self.tokens[i].text])
         return places
 
     def _check_instrument(self, places: list[int]) -> None:
-        """ "with a red filter" says how, not where."""
+        """ "with a red filter", "an orange glow", "monochrome blue", "towards blue" say how, not where."""
         first = self.before(places[0])
-        bare = all(self.tokens[i].kind in ("color", "quality") for i in places)
-        if bare and first is not None and first.text in ("with", "with a", "with an"):
+        if first is None or any(self.tokens[i].kind not in ("color", "quality") for i in places):
+            return
+        how = first.text in ("with", "with a", "with an", "a", "an") or first.kind == "to"
+        if how or first.value == "black_and_white":
             raise unknown_words([self.tokens[i].text for i in places])
 
     def _names(self, places: list[int]) -> str:
         return ", ".join(f"“{self.tokens[i].text}”" for i in places)
+
+    def _qualifies(self, place: int) -> bool:
+        """Whether an unknown word is an adjective: "reduce the harsh shadows"."""
+        before, after = self.before(place), self.after(place)
+        tone = after is not None and after.kind == "prop" and after.text not in ("color", "colors")
+        light = after is not None and after.kind == "photo" and after.text not in SHADES
+        return before is not None and before.kind == "det" and not self.tokens[place].cjk and (tone or light)
 
     def _noun_may_stand(self, place: int) -> bool:
         token, before = self.tokens[place], self.before(place)

@@ -32,6 +32,7 @@ _AXIS = {
     "red": ("temperature", 1),
 }  # fmt: skip
 """Which axis of the white balance moves a picture towards a colour."""
+_COMPARING = {"more", "even more", "更", "更加", "再", "up", "down"}
 _WEATHER = {"foggy", "misty", "rainy", "snowy"}
 _TINGE = (0.2, 0.35, 0.6, 1.0)
 """Strength of a recolouring that only leans towards a colour: slightly, plain, strongly, completely."""
@@ -135,6 +136,9 @@ def split_tone(clause: Clause) -> list[Op] | None:
     heads = [i for i in clause.at("look") if clause.tokens[i].value == "split_tone"]
     tones = [(a, b, c) for a, b, c in clause.color_groups()]
     tones += [(i, i, clause.tokens[i].value) for i in clause.at("colorish")]
+    warmth = {"temperature": "orange", "-temperature": "blue"}
+    tones += [(i, i, warmth[clause.tokens[i].value]) for i in clause.at("quality", "action", "prop")
+              if clause.tokens[i].value in warmth]  # fmt: skip
     if not heads and not (zones and tones and len(zones) == len(tones)):
         return None
     params: dict[str, Any] = {}
@@ -206,10 +210,15 @@ def _whitening(clause: Clause) -> None:
 
 def _cast(clause: Clause, leaning: list[int], groups: list[tuple[int, int, str]]) -> list[Op] | None:
     """ "fix the yellow cast", "remove the greenish tint", "校正偏黄": a cast to take away from the whole photo."""
-    if not clause.has("repair", "fadeword", "remove") or not (leaning or (groups and clause.has("tintword"))):
+    casts = [i for i in clause.at("action") if clause.tokens[i].value == "white_balance"]
+    named = leaning or (groups and (casts or clause.has("tintword")))
+    if not clause.has("repair", "fadeword", "remove") or not named:
         return None
-    if clause.has("region", "place", "prop", "quality", "action", "look") or clause.has("word"):
+    if clause.has("region", "place", "prop", "quality", "look", "word") or len(clause.at("action")) > len(
+        casts
+    ):
         return None
+    clause.used.update(casts)
     clause.take("remove", "fadeword", "tintword")
     clause.head([*leaning, *(i for first, last, _ in groups for i in range(first, last + 1))])
     much = clause.much()
@@ -390,8 +399,7 @@ def _combine(clause: Clause, places: list[int]) -> list[Head]:
         meaning = tokens[i].value
         if not any(meaning == other for _, other, _, _ in heads):
             heads.append((i, meaning, tokens[i].kind, 1))
-    said = {_name(meaning) for _, meaning, kind, _ in heads if kind != "prop"}
-    heads = [h for h in heads if h[2] != "prop" or _name(h[1]) not in said]  # "cool the colour temperature"
+    heads = _told_once(clause, heads)
     names = [_name(meaning) for _, meaning, _, _ in heads]
     if "white_balance" in names and len(names) > 1:
         heads = [head for head, name in zip(heads, names, strict=True) if name != "white_balance"]
@@ -400,6 +408,14 @@ def _combine(clause: Clause, places: list[int]) -> list[Head]:
     if {"blur", "depth_blur"} <= set(names):
         heads = [h for h in heads if _name(h[1]) != "blur"]
     return heads
+
+
+def _told_once(clause: Clause, heads: list[Head]) -> list[Head]:
+    """ "cool the temperature" has its direction in "cool", "lower the temperature to a cool look" in "lower"."""
+    said = {_name(meaning) for _, meaning, kind, _ in heads if kind != "prop"}
+    twice = {_name(meaning) for _, meaning, kind, _ in heads if kind == "prop" and _name(meaning) in said}
+    directed = any(clause.tokens[i].text not in _COMPARING for i in clause.at("up", "down"))
+    return [h for h in heads if _name(h[1]) not in twice or (h[2] == "prop") == directed]
 
 
 def _name(meaning: Any) -> str:

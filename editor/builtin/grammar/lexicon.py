@@ -21,7 +21,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "effects|filter|style|treatment|scene|level|levels of|amount|amount of|value|degree of|version of|version|"
         "setting|slider|adjustment|area|areas|region|part|parts|portion|section|side of|one|ones|using|use of|"
         "natural|nice|naturally|nicely|evenly|uniformly|globally|shade|shade of|hint of|piece|"
-        "very own|own|result|final|current|existing|original|again|further|hand|light from|"
+        "very own|own|stand out|result|final|current|existing|original|again|further|hand|light from|"
         "请|请你|帮我|帮忙|麻烦|麻烦你|能不能|可以|可不可以|想要|想|我想|我要|我想要|希望|要|需要|应该|这|那|这个|那个|它|"
         "它们|整个|整张|整幅|整体|全图|全部|所有|全|整|的|地|得|了|着|呢|吧|吗|啊|呀|一下|一张|一幅|一个|一只|一条|"
         "一片|一朵|一辆|一层|一种|一圈|一道|一块|一行|张|幅|个|层|种|都|也|很自然|自然|看起来|看上去|显得|效果|滤镜|风格|"
@@ -34,7 +34,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "whole thing|overall tone|overall tones|light|lighting|exposure level|"
         "照片|图片|图像|图|相片|画面|影像|片子|整张照片|整张图|色调|影调|光线|整体色调"
     },
-    "pron": {"": "it|its|itself|them|they|this|these|those|he|him|she|her|his|他|她|此"},
+    "pron": {"": "it|its|itself|me|us|them|they|this|these|those|he|him|she|her|his|他|她|此"},
     "det": {"": "the|a|an|my|our|your|their|all the|all of the|both the|any"},
     "of": {"": "of|off|off of|off the|in|on|onto|inside|within|from the|from|over|across|around|about|at|near|under|behind|throughout|在|从|对|对于|于|关于|沿|沿着|位于|往"},
     "to": {"": "to|to focus on|into|to be|as|so it is|to become|until|up to|down to|to look|towards|toward|成|为|至|到|向|朝|朝向|成为"},
@@ -42,7 +42,8 @@ LEXICON: dict[str, dict[Any, str]] = {
     "ba": {"": "把|将|给|让|使|令|叫|替"},
     "verb": {
         "": "make|turn|change|set|give|apply|convert|adjust|get|let|have|do|use|render|become|go|transform|put|bring|"
-        "modify|tweak|alter|edit|shift|take|perform|create|process|produce|show it|push|pull|leave it|want it|"
+        "modify|tweak|alter|edit|shift|take|perform|create|process|produce|show it|push|pull|leave it|want it|simulate|mimic|imitate|evoke|suggest|emphasize|accentuate|draw attention|draw the eye|draw focus|"
+        ""
         "做|做成|变|变得|变成|变为|改|改成|改为|调|调成|调整|调整成|调整为|调节|设置|设为|设成|设置为|应用|转|转成|转为|"
         "转换|转换成|转换为|处理成|弄|弄成|搞|更改|修改|呈现|呈现出|显示|进行|偏|发|泛|来|来个|出现|长出|产生|打造|打造成|制作|制作成|营造"
     },
@@ -125,12 +126,12 @@ LEXICON: dict[str, dict[Any, str]] = {
         "-brightness": "darkness",
         "contrast": "contrast|tonal contrast|contrasts|punch|对比度|对比|反差|明暗对比",
         "gamma": "gamma|伽马|伽玛|gamma值",
-        "highlights": "highlights|highlight|blown highlights|blown out highlights|clipped highlights|burnt out highlights|bright parts|bright areas|brights|lights|brightest parts|高光|亮部|高光部分|亮的部分|过曝的高光|溢出的高光|高光溢出",
+        "highlights": "highlights|highlight|blown highlights|blown out highlights|clipped highlights|burnt out highlights|bright parts|bright areas|brights|brightest parts|高光|亮部|高光部分|亮的部分|过曝的高光|溢出的高光|高光溢出",
         "shadows": "shadows|shadow|dark parts|dark areas|darks|shadow detail|shadow details|阴影|暗部|阴影部分|暗的部分",
         "blacks": "blacks|black point|black level|black levels|黑色色阶|黑场|黑位|黑色部分",
         "whites": "whites|white point|white level|white levels|白色色阶|白场|白位|白色部分",
         "-dehaze": "haze|haziness|mist haze|雾霾|薄雾感|灰蒙蒙|雾霾感|朦胧感|霾",
-        "clarity": "clarity|local contrast|microcontrast|micro contrast|midtone contrast|definition|texture contrast|structure|清晰度|通透度|通透感|局部对比度|质感|质感对比|结构",
+        "clarity": "clarity|local contrast|local contrast in the midtones|local contrast in the mid tones|microcontrast|micro contrast|midtone contrast|definition|texture contrast|structure|清晰度|通透度|通透感|局部对比度|质感|质感对比|结构",
         "saturation": "saturation|color saturation|colorfulness|color intensity|chroma|colors|color|vividness|intensity of the colors|饱和度|色彩饱和度|彩度|颜色饱和度|色彩浓度|鲜艳度|饱和|色彩|颜色",
         "vibrance": "vibrance|vibrancy|自然饱和度|鲜明度",
         "temperature": "temperature|color temperature|warmth|white balance temperature|色温|暖度|暖意|温暖度|暖调|暖色",
@@ -266,7 +267,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "skin": "skin|skin tone|skin tones|complexion|皮肤|肤色|肌肤",
         "face": "face|faces|facial area|head|脸|脸部|面部|人脸|脸蛋",
         "water": "water|sea|ocean|lake|river|pond|waters|water surface|stream|pool|水|水面|海|海面|大海|湖|湖面|湖水|河|河流|河水|海水|池塘|水体",
-        "ground": "ground|floor|soil|land|earth|sand|desert|road|地面|土地|土壤|大地|沙地|沙漠|道路|路面|泥土|地板",
+        "ground": "ground|floor|soil|bare ground|bare soil|bare earth|sandy ground|land|earth|sand|desert|road|地面|土地|土壤|大地|沙地|沙漠|道路|路面|泥土|地板",
         "fruit": "fruit|fruits|apple|apples|tomato|tomatoes|berry|berries|banana|bananas|strawberry|strawberries|cherries|peaches|lemons|mango|mangoes|grapes|pear|pears|水果|果实|果子|苹果|番茄|西红柿|香蕉|草莓|樱桃|桃子|柠檬|芒果|葡萄|橘子|橙子",
         "flower": "flower|flowers|blossom|blossoms|petal|petals|bloom of the flower|flower petals|花|花朵|花瓣|鲜花|花儿",
     },

@@ -25,6 +25,7 @@ _ACTING = {"verb", "action", "up", "down", "add", "remove", "recolor", "crop", "
 _ADJECTIVES = {"quality", "colorish", "color", "pale", "dry", "brownish", "healthy", "shade"}
 _HEADS = _ADJECTIVES | _ACTING | {"prop", "look", "symptom", "border", "square", "quote"}
 _NAMING = {"region", "place", "word", "color"}
+_NOT_SO = {"not so", "not as", "不要太", "不要那么", "不那么", "别那么", "没那么"}
 _CHAIN = {"变", "变得", "变成", "变为", "调", "调成", "改成"}
 
 
@@ -156,6 +157,11 @@ class Reader:
             step = self._best(tokens, part, self.steps[-1] if self.steps else None)
             step.rest = rest
             if self.steps and _answers(self.steps[-1], step):
+                if (
+                    any(op.region.kind != "whole" for op in self.steps[-1].ops)
+                    and step.ops[0].region.kind == "whole"
+                ):
+                    continue  # "the sky is too bright, darken it": the complaint names the part
                 self.steps.pop()
             if number:
                 self._share_tail(step, part)
@@ -378,17 +384,21 @@ def _borrowed(tokens: list[Token], part: Part, last: Clause) -> Iterator[list[To
         noun = last.tokens[low : high + 1]
         at = next(i for i, t in enumerate(tokens) if t.kind == "pron")
         yield [*tokens[:at], *noun, *tokens[at + 1 :]]
-    lent = last.tokens
-    if any(t.kind == "quality" and _is_comparative(t) for t in tokens):
-        # "less dark and more colourful": the direction is not lent
-        lent = [t if t.kind not in ("up", "down", "too") else replace(t, kind="det") for t in last.tokens]
+    # "less dark and more colourful", "不要太亮，暗一点": such a direction is not lent
+    comparing = any(t.kind == "quality" and _is_comparative(t) for t in tokens)
+    lent = [t for t in last.tokens[:head] if t.text not in _NOT_SO]
+    near = [t for t in last.tokens[: min(low, head)] if t.text not in _NOT_SO]
+    if comparing:
+        lent, near = ([t for t in some if t.kind not in ("up", "down", "too")] for some in (lent, near))
     acting = kinds & _ACTING - ({"verb"} if part.joined == "chain" else set())
     if acting:
         return
     named = kinds & (_NAMING - {"color"})
+    if named and tokens[-1].kind == "color" and any(t.kind == "color" for t in last.tokens):
+        yield [*last.tokens[: min(low, head)], *tokens]  # "make the sky orange and the water pink"
     if kinds & {"prop"} or (kinds & _ADJECTIVES and not named):
-        yield [*lent[:head], *tokens]
-        yield [*lent[: min(low, head)], *tokens]
+        yield [*lent, *tokens]
+        yield [*near, *tokens]
     elif kinds & _NAMING and not kinds & (_HEADS - _NAMING) and last.region_at:
         yield [*last.tokens[:low], *tokens, *last.tokens[high + 1 :]]
     if named or kinds & {"quote", "look", "num"}:

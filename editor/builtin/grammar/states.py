@@ -65,6 +65,8 @@ _FLAWS = {"-denoise", "-dehaze", "grain", "fog", "vignette"}
 def settle(clause: Clause) -> None:
     """Pass over attributes, notice complaints. Raises NotUnderstood for a clause that only tells what there is."""
     _take_flaws_away(clause)
+    _tell_excess(clause)
+    _refuse_descriptions(clause)
     attributes = [i for i in clause.at("quality") if _is_attribute(clause, i)]
     repairing = clause.has(*_REPAIRS)
     doing = any(t.kind in _DOING for i, t in enumerate(clause.tokens) if i not in clause.used)
@@ -77,6 +79,40 @@ def settle(clause: Clause) -> None:
             say("“{}” says what is there, not what to do.", clause.slice(attributes[0], last))
         )
     clause.complaint = _complains(clause, repairing)
+
+
+def _tell_excess(clause: Clause) -> None:
+    """ "饱和度有点高", "噪点有点多": too much of it; "对比度有点低": too little."""
+    bit = any(t.text in ("有点", "有些") for t in clause.tokens)
+    if not bit or not clause.has("prop") or clause.has("verb", "ba"):
+        return
+    for i in clause.at("up", "down"):
+        old = clause.tokens[i]
+        kind = "too" if old.kind == "up" else "enough"
+        clause.tokens[i] = Token(kind, "", old.text, old.start, old.end, old.cjk)
+
+
+def _refuse_descriptions(clause: Clause) -> None:
+    """ "the skin looks yellow" is no wish for yellow skin."""
+    for i in clause.at("color"):
+        before = clause.before(i)
+        said = before is not None and before.text in (
+            "is",
+            "are",
+            "was",
+            "looks",
+            "look",
+            "appears",
+            "appear",
+        )
+        if (
+            said
+            and not clause.has(*_COMMANDS - {"prop"})
+            and not any(t.text in _WISHES for t in clause.tokens)
+        ):
+            raise NotUnderstood(
+                say("“{}” says what is there, not what to do.", clause.slice(0, len(clause.tokens) - 1)[:80])
+            )
 
 
 def _take_flaws_away(clause: Clause) -> None:
@@ -93,7 +129,12 @@ def _is_attribute(clause: Clause, place: int) -> bool:
     joined = after is not None and after.text == "的"
     if joined:
         after = clause.after(place + 1)
-    if after is None or after.kind not in _NOUNS:
+    zone = (
+        after is not None
+        and after.kind == "prop"
+        and after.value in ("shadows", "highlights", "blacks", "whites")
+    )
+    if after is None or (after.kind not in _NOUNS and not zone):
         return False
     before = place - 1
     while before >= 0 and clause.tokens[before].kind in ("degree", "too", "quality"):
@@ -112,8 +153,9 @@ def _complains(clause: Clause, repairing: bool) -> bool:
     heads = [clause.tokens[i] for i in clause.at("quality", "colorish")]
     if not heads or clause.has("up", "down", "add", "remove", "too", "enough", "action", "look"):
         return False
+    zoned = any(clause.tokens[i].value in ("shadows", "highlights") for i in clause.at("prop"))
     if repairing:
-        return True
+        return not zoned
     if clause.has(*_COMMANDS) or any(t.text in _WISHES for t in clause.tokens):
         return False
     texts = {t.text for t in heads}
@@ -129,4 +171,5 @@ def _complains(clause: Clause, repairing: bool) -> bool:
         after = clause.tokens[first + 1 :]
         calm = not any(t.kind in ("degree", "num", *_NOUNS) for t in after) and "background" not in named
         return texts <= _BARE and bool(said_of) and calm
-    return texts <= FAULTS and any(t.text in _COPULAS for t in clause.tokens) and subject
+    bit = any(t.kind == "degree" and t.value == 0 for t in clause.tokens)  # "it looks a bit cold"
+    return (bit or texts <= FAULTS) and any(t.text in _COPULAS for t in clause.tokens) and subject
