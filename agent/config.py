@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agent.errors import ConfigError
 
@@ -81,6 +81,34 @@ class Settings(BaseModel):
         max_length=2000,
         description="negative prompt; a space switches true CFG on where a model has it",
     )
+    editor_strength: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="how far z-image and inpainting go from the photo; default: the model's own",
+    )
+    device: Literal["auto", "cuda", "cpu", "mps"] = Field(
+        "auto", description="where a diffusion editor runs; auto uses a CPU for small models only"
+    )
+    memory: Literal["auto", "full", "offload", "low"] = Field(
+        "auto", description="how a diffusion editor holds its weights: all on the GPU (full), one component at a "
+        "time (offload), block by block (low)"
+    )  # fmt: skip
+    speed: Literal["exact", "balanced", "fast"] = Field(
+        "exact",
+        description="a diffusion editor's preset; balanced (caches) and fast (few steps) change the result",
+    )
+    lora: tuple[str, ...] = Field((), description="LoRA adapters of a diffusion editor: PATH_OR_ID[:weight]")
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """In the environment they are separated by commas."""
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ import typer
 _RUN = "The run"
 _WHERE = "Where to edit"
 _VLM = "The vlm reasoner"
+_DIFFUSION = "Diffusion editors"
 _EDITOR = "The editing model"
 
 Photo = Annotated[
@@ -105,4 +106,38 @@ Reflection = Annotated[
 ]
 Prompts = Annotated[
     str | None, typer.Option(help="Folder with your own prompt templates.", rich_help_panel=_VLM)
+]
+Device = Annotated[
+    Literal["auto", "cuda", "cpu", "mps"] | None,
+    typer.Option(help="Where it runs; auto: a GPU, or a CPU for small models.", rich_help_panel=_DIFFUSION),
+]
+Memory = Annotated[
+    Literal["auto", "full", "offload", "low"] | None,
+    typer.Option(
+        help="Weights all on the GPU (full), one component at a time (offload), block by block (low).",
+        rich_help_panel=_DIFFUSION,
+    ),
+]
+Speed = Annotated[
+    Literal["exact", "balanced", "fast"] | None,
+    typer.Option(
+        help="exact: compiled, nothing lost; balanced: a cache skips work, LOSSY; fast: few distilled steps, LOSSY.",
+        rich_help_panel=_DIFFUSION,
+    ),
+]
+Lora = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="PATH_OR_ID[:weight] of a LoRA adapter; repeat for several.", rich_help_panel=_DIFFUSION
+    ),
+]
+EditorSteps = Annotated[
+    int | None,
+    typer.Option(min=1, help="Denoising steps. [default: the model's own]", rich_help_panel=_DIFFUSION),
+]
+EditorStrength = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="How far z-image and inpainting go from the photo.", rich_help_panel=_DIFFUSION
+    ),
 ]

@@ -1,0 +1,1 @@
+"""Editors that run a diffusion transformer through diffusers, one file per model family."""

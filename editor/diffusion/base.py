@@ -1,0 +1,383 @@
+"""The editor that every family of diffusion models shares; a family's file says what differs.
+
+A family is a subclass: its names and sizes as class attributes, `canvases` and `arguments` as methods. Nothing here
+imports torch before the first edit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+
+from editor import EDITORS, fidelity
+from editor.base import EditError, EditorUnavailable, EditRequest, EditResult, Image, Mask, UsageError
+from editor.diffusion import loading, lora, memory, sizing, speed, words
+from editor.pixels import full
+
+Speed = Literal["exact", "balanced", "fast"]
+
+AREA = 1 << 20
+"""Pixels of the canvas: what every family here was trained at."""
+SMALL_MODEL = 1 << 30
+"""Bytes of weights up to which a CPU is used without being asked for."""
+BLACK, BLANK = 2, 0.5
+"""Levels of 255: a picture that is nowhere brighter than BLACK, or varies less than BLANK, is a failed one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user can set. model: folder or ORG/NAME[@REVISION], None = the family's own; pixels: of the canvas."""
+
+    model: str | None = None
+    device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
+    memory: Literal["auto", "full", "offload", "low"] = "auto"
+    speed: Speed = "exact"
+    loras: tuple[lora.Lora, ...] = ()
+    steps: int | None = None
+    guidance: float | None = None
+    negative: str | None = None
+    strength: float | None = None
+    pixels: int = AREA
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a family's `arguments` is given for one run of a pipeline. image, mask: PIL pictures of the canvas."""
+
+    image: Any
+    mask: Any | None
+    prompt: str
+    canvas: sizing.Size
+    preset: speed.Preset
+    steps: int
+    guidance: float
+    negative: str | None
+    strength: float
+    pipeline: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A pipeline in this process, its sibling for masks, and what was done to it."""
+
+    pipe: Any
+    model: loading.Model
+    device: Any
+    level: memory.Level
+    why: str
+    done: list[str]
+    inpaint: Any | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class DiffusionEditor:
+    """An Editor over one family. Raises UsageError for options that the family cannot work with."""
+
+    name: ClassVar[str]
+    abilities: ClassVar[str]
+    model: ClassVar[str]
+    """Hub id of the weights used when none are named."""
+    pipelines: ClassVar[tuple[str, ...]]
+    """Pipeline classes in model_index.json that are this family's."""
+    runs: ClassVar[dict[str, str]] = {}
+    """Class in the folder -> class that edits with its weights, where they differ."""
+    inpaints: ClassVar[dict[str, str]] = {}
+    """Class that edits -> its sibling that takes a mask."""
+    presets: ClassVar[dict[Speed, speed.Preset]]
+    strengths: ClassVar[tuple[float, float]] = (1.0, 1.0)
+    """Denoising strength without and with a mask."""
+    longest: ClassVar[int] = 512
+    """Tokens that the encoder takes, its own frame of the prompt included."""
+    tokenizer: ClassVar[str] = "tokenizer"
+    image_processor: ClassVar[str | None] = None
+    """Component that reads pictures for the encoder."""
+    counts_steps: ClassVar[bool] = True
+    """Whether the pipeline calls back after each step."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        if self.options.speed not in self.presets:
+            raise UsageError(
+                f"{self.name} has no speed {self.options.speed!r}; it has {', '.join(self.presets)}."
+            )
+
+    @classmethod
+    def from_settings(cls, settings: Any) -> DiffusionEditor:
+        """As the settings say. A folder or hub id given as the editor's name is the model, else editor_model is."""
+        named = [name for name in (settings.editor, settings.editor_model) if name and name not in EDITORS]
+        return cls(
+            Options(
+                model=named[0] if named else None,
+                device=settings.device,
+                memory=settings.memory,
+                speed=settings.speed,
+                loras=tuple(lora.parse(text) for text in settings.lora),
+                steps=settings.editor_steps,
+                guidance=settings.editor_guidance,
+                negative=settings.editor_negative,
+                strength=settings.editor_strength,
+            )
+        )
+
+    def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
+        """Sizes that the pipeline class leaves as they are."""
+        raise NotImplementedError
+
+    def arguments(self, call: Call) -> dict[str, Any]:
+        """What the pipeline is called with, besides generator, callback and output type."""
+        raise NotImplementedError
+
+    def framed(self, tokenizer: Any, text: str) -> str:
+        """The text as the encoder sees it, for counting; families with a chat template override this."""
+        return text
+
+    def edit(self, request: EditRequest) -> EditResult:
+        """Carry out one step with the model.
+
+        Raises EditorUnavailable when the model cannot run here, EditError when what it made is no picture; whatever
+        request.progress raises stops the run within one step.
+        """
+        began = time.perf_counter()
+        # 1. the model, loaded once per process
+        loaded = self._loaded()
+        # 2. the pipeline: the family's inpainting one for a mask, where it has one
+        pipe = loaded.pipe if request.mask is None else self._for_masks(loaded)
+        kind = type(pipe).__name__
+        # 3. the photo on a canvas of the family
+        height, width = request.image.shape[:2]
+        where = sizing.layout((width, height), self.canvases(kind))
+        canvas = sizing.place(request.image, where)
+        mask = None if request.mask is None else sizing.place_mask(request.mask, where)
+        # 4. the words, no longer than the encoder takes
+        prompt = self._fitting(pipe, request.instruction)
+        # 5. denoise; out of memory falls to the next level once
+        call = self._call(kind, canvas, mask, prompt, where)
+        known = words.hits(pipe)
+        ready = time.perf_counter()
+        after, level = self._with_fall_back(loaded, lambda: self._denoise(loaded, pipe, call, request))
+        denoised = time.perf_counter()
+        # 6. a picture, not noise gone wrong
+        made = _picture(after, canvas)
+        # 7. back to the photo's size with its own detail; outside of a mask bit for bit
+        image = sizing.give_back(request.image, canvas, made, where)
+        if request.mask is not None:
+            image = fidelity.restore_outside(request.image, image, request.mask)
+        # 8. say what was done
+        details = self._details(loaded, call, where, level) | {
+            "prompt": prompt,
+            "prompt_reused": words.hits(pipe) > known,
+            "seconds": {"prepare": round(ready - began, 3), "denoise": round(denoised - ready, 3)},
+        }
+        notes = self._notes(loaded, request, prompt, kind)
+        return EditResult(image, request.mask, details, notes, "compositeWithTrainedAlgorithmicMedia")
+
+    def _loaded(self) -> Loaded:
+        loading.require_modules()
+        options = self.options
+        key = (type(self), options.model, options.device, options.memory, options.speed, options.loras)
+        return cast("Loaded", loading.once(key, self._load))
+
+    def _load(self) -> Loaded:
+        model = loading.locate(self.options.model or self.model)
+        found = loading.pipeline_class(model.folder)
+        if found not in self.pipelines:
+            raise EditorUnavailable(
+                f"{model.name} is a {found}; {self.name} runs {', '.join(self.pipelines)}."
+            )
+        loading.check(model.folder)
+        device = _device(self.options.device, model, self.name)
+        import torch
+
+        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        pipe = loading.load(model, self.runs.get(found, found), dtype, image_processor=self.image_processor)
+        preset = self.presets[self.options.speed]
+        distilled = (lora.parse(preset.lora),) if preset.lora else ()
+        lora.apply(pipe, distilled + self.options.loras)
+        free = memory.free_bytes(device)
+        level, why = memory.choose(self.options.memory, memory.weigh(pipe), free)
+        memory.apply(pipe, level, device)
+        done = speed.apply(pipe, preset, device, compiled=level != "low")
+        words.remember(pipe)
+        loaded = Loaded(pipe, model, device, level, why, done)
+        if device.type == "cpu" and memory.weigh(pipe).total > SMALL_MODEL:
+            loaded.notes.append(f"{self.name} ran on the CPU, where an edit takes many minutes.")
+        if level != "full" and self.options.memory == "auto":
+            loaded.notes.append(f"The model's weights are held at --memory {level} ({why}).")
+        return loaded
+
+    def _for_masks(self, loaded: Loaded) -> Any:
+        sibling = self.inpaints.get(type(loaded.pipe).__name__)
+        if sibling is None:
+            return loaded.pipe
+        if loaded.inpaint is None:
+            import diffusers
+
+            loaded.inpaint = getattr(diffusers, sibling)(**loaded.pipe.components)
+            loaded.inpaint.set_progress_bar_config(disable=True)
+            words.remember(loaded.inpaint)
+        return loaded.inpaint
+
+    def _fitting(self, pipe: Any, text: str) -> str:
+        tokenizer = getattr(pipe, self.tokenizer)
+
+        def count(part: str) -> int:
+            return len(tokenizer(self.framed(tokenizer, part)).input_ids)
+
+        return words.fit(text, self.longest, count)
+
+    def _call(self, kind: str, canvas: Image, mask: Mask | None, prompt: str, where: sizing.Layout) -> Call:
+        from PIL import Image as PILImage
+
+        preset = self.presets[self.options.speed]
+        strength = self.options.strength
+        return Call(
+            image=PILImage.fromarray(canvas),
+            mask=PILImage.fromarray(mask) if mask is not None and kind in self.inpaints.values() else None,
+            prompt=prompt,
+            canvas=where.canvas,
+            preset=preset,
+            steps=self.options.steps or preset.steps,
+            guidance=preset.guidance if self.options.guidance is None else self.options.guidance,
+            negative=self.options.negative,
+            strength=self.strengths[mask is not None] if strength is None else strength,
+            pipeline=kind,
+        )
+
+    def _with_fall_back(self, loaded: Loaded, work: Callable[[], Any]) -> tuple[Any, memory.Level]:
+        try:
+            return work(), loaded.level
+        except Exception as error:  # narrowed below: only memory is handled
+            level = memory.lower(loaded.level)
+            if level is None or not memory.out_of_memory(error):
+                raise
+            fallen_from = loaded.level
+        # outside of the handler, whose traceback still holds the tensors of the failed run
+        memory.apply(loaded.pipe, level, loaded.device)
+        loaded.level, loaded.why = level, f"out of memory at {fallen_from}"
+        loaded.notes.append(f"Out of memory at --memory {fallen_from}; the edit was run at {level} instead.")
+        return work(), level
+
+    def _denoise(self, loaded: Loaded, pipe: Any, call: Call, request: EditRequest) -> Any:
+        """One run of the pipeline; a float array (H, W, 3) in 0..1."""
+        import torch
+
+        arguments = self.arguments(call)
+        arguments["generator"] = torch.Generator("cpu").manual_seed(request.seed)
+        try:
+            with speed.caching(pipe, call.preset), _steps(pipe, request, self.counts_steps) as callback:
+                return pipe(**arguments, **callback, output_type="np").images[0]
+        except (EditError, KeyboardInterrupt, MemoryError):
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            if memory.out_of_memory(error):
+                if memory.lower(loaded.level) is None:
+                    raise EditError(
+                        f"{self.name} ran out of memory even at --memory low; a smaller model is needed."
+                    ) from None
+                raise
+            first = next(iter(str(error).splitlines()), "")
+            raise EditError(f"{self.name} failed: {type(error).__name__}: {first}") from error
+        finally:
+            pipe.maybe_free_model_hooks()
+
+    def _details(
+        self, loaded: Loaded, call: Call, where: sizing.Layout, level: memory.Level
+    ) -> dict[str, Any]:
+        return {
+            "model": loaded.model.name, "revision": loaded.model.revision, "pipeline": call.pipeline,
+            "device": str(loaded.device), "dtype": str(loaded.pipe.transformer.dtype).removeprefix("torch."),
+            "memory": {"level": level, "why": loaded.why},
+            "speed": {"preset": self.options.speed, **call.preset.to_dict(), "done": loaded.done},
+            "steps": call.steps, "guidance": call.guidance, "strength": call.strength,
+            "loras": [each.to_dict() for each in self.options.loras], "layout": where.to_dict(),
+        }  # fmt: skip
+
+    def _notes(self, loaded: Loaded, request: EditRequest, prompt: str, kind: str) -> tuple[str, ...]:
+        notes = list(loaded.notes)
+        if prompt != request.instruction.strip():
+            notes.append(f"The step is longer than {self.name} reads; it was cut to “{prompt[-60:]}”.")
+        if full(request.image) != 255:
+            notes.append(
+                "The model works at 8 bits: what it repainted has 8-bit tones, the rest keeps all 16 bits."
+            )
+        if lossy := self.presets[self.options.speed].lossy:
+            notes.append(f"--speed {self.options.speed}: {lossy}.")
+        if request.mask is not None and kind not in self.inpaints.values():
+            notes.append(
+                f"{self.name} knows no masks here: it edited the whole photo, and the masked part was kept."
+            )
+        return tuple(notes)
+
+
+def _device(asked: str, model: loading.Model, name: str) -> Any:
+    """The torch device. Raises EditorUnavailable when there is no such accelerator, or a CPU would take too long."""
+    import torch
+
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise EditorUnavailable("torch finds no CUDA GPU; see `reedit doctor`, or give --device cpu.")
+    if asked == "mps" and not torch.backends.mps.is_available():
+        raise EditorUnavailable("torch finds no Apple GPU; give --device cpu.")
+    if asked != "auto":
+        return torch.device(asked)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    size = sum(path.stat().st_size for path in model.folder.glob("*/*.safetensors"))
+    if size > SMALL_MODEL:
+        raise EditorUnavailable(
+            f"No GPU was found, and on a CPU an edit with {name} takes many minutes: give --device cpu to do so "
+            "all the same, or --editor builtin."
+        )
+    return torch.device("cpu")
+
+
+@contextmanager
+def _steps(pipe: Any, request: EditRequest, calls_back: bool) -> Iterator[dict[str, Any]]:
+    """Report each denoising step to request.progress, which may raise: by callback, or at the scheduler's step."""
+    progress = request.progress
+    if progress is None:
+        yield {}
+    elif calls_back:
+
+        def after(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+            progress(step + 1, pipe.num_timesteps)
+            return kwargs
+
+        yield {"callback_on_step_end": after}
+    else:
+        step, done = pipe.scheduler.step, 0
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            nonlocal done
+            made = step(*args, **kwargs)
+            done += 1
+            progress(done, len(pipe.scheduler.timesteps))
+            return made
+
+        pipe.scheduler.step = counted
+        try:
+            yield {}
+        finally:
+            del pipe.scheduler.step  # the class's own shows again
+
+
+def _picture(made: Any, canvas: Image) -> Image:
+    """The pipeline's floats as a picture. Raises EditError for NaN, black, blank, or another size than the canvas."""
+    values = np.asarray(made, np.float32)
+    if not np.isfinite(values).all():
+        raise EditError(
+            "The model returned NaN instead of a picture; other weights or --speed exact may help."
+        )
+    if values.shape != canvas.shape:
+        raise EditError(f"The model returned {values.shape[:2]} pixels for a canvas of {canvas.shape[:2]}.")
+    picture = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    was_blank = canvas.max() <= BLACK or canvas.std() < BLANK
+    if not was_blank and (picture.max() <= BLACK or picture.std() < BLANK):
+        raise EditError("The model returned a blank picture; it is not delivered.")
+    return picture

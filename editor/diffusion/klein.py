@@ -1,0 +1,51 @@
+"""FLUX.2 klein, and its variant that reuses the reference picture's keys and values."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from editor.diffusion import sizing
+from editor.diffusion.base import Call, DiffusionEditor
+from editor.diffusion.speed import Preset
+
+GRID = 16
+
+
+class Flux2Klein(DiffusionEditor):
+    """A small distilled model: four steps."""
+
+    name = "flux2-klein"
+    abilities = (
+        "A small, fast generative model that follows instructions in English: changes objects, colours, materials, "
+        "style, background, light and season, adds and removes things. One plain sentence per step works best. It "
+        "repaints about one megapixel; it cannot crop, rotate or resize, and writes long text badly."
+    )
+    model = "black-forest-labs/FLUX.2-klein-4B"
+    pipelines = ("Flux2KleinPipeline", "Flux2KleinKVPipeline", "Flux2KleinInpaintPipeline")
+    runs: ClassVar = {"Flux2KleinInpaintPipeline": "Flux2KleinPipeline"}
+    inpaints: ClassVar = {"Flux2KleinPipeline": "Flux2KleinInpaintPipeline"}
+    presets: ClassVar = {"exact": Preset(4, 1.0)}
+
+    def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
+        """Any size on its grid; above one megapixel the pipeline would shrink the picture."""
+        return sizing.grid_canvases(GRID, self.options.pixels)
+
+    def arguments(self, call: Call) -> dict[str, Any]:
+        """Distilled weights take no negative prompt."""
+        arguments: dict[str, Any] = {
+            "image": call.image, "prompt": call.prompt, "num_inference_steps": call.steps,
+            "width": call.canvas[0], "height": call.canvas[1],
+        }  # fmt: skip
+        if call.pipeline != "Flux2KleinKVPipeline":
+            arguments["guidance_scale"] = call.guidance
+        if call.mask is not None:
+            arguments |= {"mask_image": call.mask, "strength": call.strength}
+        return arguments
+
+    def framed(self, tokenizer: Any, text: str) -> str:
+        """With the chat template that the pipeline puts around it."""
+        messages = [{"role": "user", "content": text}]
+        framed: str = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return framed

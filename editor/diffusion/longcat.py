@@ -1,0 +1,52 @@
+"""LongCat-Image-Edit."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from editor.diffusion import sizing
+from editor.diffusion.base import Call, DiffusionEditor
+from editor.diffusion.speed import Preset
+
+GRID = 16
+
+
+class LongCatImageEdit(DiffusionEditor):
+    """Follows instructions in English and Chinese; its pipeline takes no size, no mask and no callback."""
+
+    name = "longcat-image-edit"
+    abilities = (
+        "A generative model that follows instructions, in English or Chinese: adds, removes and replaces objects, "
+        "changes background, style, material, light and season, and edits text in the picture. One plain "
+        "sentence per step works best. It repaints about one megapixel; it cannot crop, rotate or resize."
+    )
+    model = "meituan-longcat/LongCat-Image-Edit"
+    pipelines = ("LongCatImageEditPipeline",)
+    image_processor = "text_processor"
+    counts_steps = False
+    presets: ClassVar = {
+        "exact": Preset(50, 4.5),
+        "fast": Preset(25, 4.5, lossy="half the steps"),
+    }
+
+    def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
+        """Sizes that the pipeline's own rule leaves as they are: it takes none."""
+        return sizing.fixed_canvases(_snap, GRID, self.options.pixels)
+
+    def arguments(self, call: Call) -> dict[str, Any]:
+        """The empty negative prompt is the one it was trained with."""
+        return {
+            "image": call.image, "prompt": call.prompt, "negative_prompt": call.negative or "",
+            "guidance_scale": call.guidance, "num_inference_steps": call.steps,
+        }  # fmt: skip
+
+
+def _snap(area: int, aspect: float) -> sizing.Size:
+    """The rule of the pipeline's calculate_dimensions (0.42): up to the grid."""
+    width = math.sqrt(area * aspect)
+    height = width / aspect
+    return (
+        int(width if width % GRID == 0 else (width // GRID + 1) * GRID),
+        int(height if height % GRID == 0 else (height // GRID + 1) * GRID),
+    )

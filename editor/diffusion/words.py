@@ -1,0 +1,76 @@
+"""A step's words for an encoder: cut by sentence to what it takes, encoded once while they repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+KEPT = 8
+"""Encoded prompts remembered per pipeline: four steps with their negatives."""
+_SENTENCES = re.compile(r"[^.!?;。！？；\n]+[.!?;。！？；\n]*\s*")
+
+
+def fit(text: str, longest: int, count: Callable[[str], int]) -> str:
+    """The text if it has at most `longest` tokens, else as many of its sentences from the start as fit.
+
+    When not even the first fits, as many of its characters. count: tokens of a text.
+    """
+    text = text.strip()
+    if count(text) <= longest:
+        return text
+    kept = ""
+    for sentence in _SENTENCES.findall(text):
+        if count((kept + sentence).strip()) > longest:
+            break
+        kept += sentence
+    if kept.strip():
+        return kept.strip()
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if count(text[:middle]) <= longest else (low, middle - 1)
+    return text[:low].strip()
+
+
+def remember(pipe: Any) -> None:
+    """Let a pipeline's own encode_prompt answer from memory when words and picture repeat."""
+    if "encode_prompt" in vars(pipe):
+        return
+    encode = pipe.encode_prompt
+    kept: OrderedDict[str, Any] = OrderedDict()
+
+    def remembered(*args: Any, **kwargs: Any) -> Any:
+        key = hashlib.sha256(
+            repr([_digest(value) for value in (*args, *sorted(kwargs.items()))]).encode()
+        ).hexdigest()
+        remembered.hits += key in kept  # type: ignore[attr-defined]
+        if key not in kept:
+            kept[key] = encode(*args, **kwargs)
+            if len(kept) > KEPT:
+                kept.popitem(last=False)
+        kept.move_to_end(key)
+        found = kept[key]
+        # lists would be changed in place by the caller
+        return tuple(list(part) if isinstance(part, list) else part for part in found)
+
+    remembered.hits = 0  # type: ignore[attr-defined]
+    pipe.encode_prompt = remembered
+
+
+def hits(pipe: Any) -> int:
+    """How often a pipeline's encoder was spared so far."""
+    return int(pipe.encode_prompt.hits)
+
+
+def _digest(value: Any) -> Any:
+    """Something printable that is equal exactly when the value is: pictures and tensors by their bytes."""
+    if isinstance(value, (list, tuple)):
+        return [_digest(part) for part in value]
+    if hasattr(value, "tobytes"):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    if hasattr(value, "detach"):
+        return hashlib.sha256(value.detach().float().cpu().numpy().tobytes()).hexdigest()
+    return repr(value)
