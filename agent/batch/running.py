@@ -137,8 +137,6 @@ def run_batch(
                     summary.editors = engine.editors
                     listener.begin(len(jobs), todo, engine)
                     _Running(journal, options, engine, listener, summary, results).work_off(todo)
-        except OSError as error:  # of the journal; a job's own errors are in its report
-            summary.stopped = f"{printable(options.folder)} cannot be written: {reason(error)}"
         finally:
             summary.seconds = time.perf_counter() - began
             summary.pending = len(jobs) - summary.ok - summary.not_ok - summary.failed
@@ -198,7 +196,13 @@ class _Running:
                 if report.stop is not None:
                     self.summary.stopped = report.stop
                     return
-                again = self._take(report)
+                try:
+                    self.journal.append(_completed(report))
+                except OSError as error:
+                    folder = printable(self.options.folder)
+                    self.summary.stopped = f"{folder} cannot be written: {reason(error)}"
+                    return
+                again = self._take(report.work, self.journal.records[report.record.id])
                 if again is not None:
                     yield again
                 self.summary.stopped = self._enough(report)
@@ -214,21 +218,20 @@ class _Running:
             return f"{self.in_a_row} jobs in a row failed; the last: {report.record.message}"
         return None
 
-    def _take(self, report: Report) -> Work | None:
-        """Enter a report; returns the work again if it is worth another attempt."""
-        work, record = report.work, _completed(report)
-        self.journal.append(record)
+    def _take(self, work: Work, record: Record) -> Work | None:
+        """Count and tell a job that is entered; returns the work again if it is worth another attempt."""
         limit = min(ATTEMPTS.get(record.error or "", OTHER_ATTEMPTS), len(self.options.pauses))
         again = record.transient and work.attempt < limit
-        self.listener.job(record, again)
         self.summary.editor_seconds += record.editor_seconds or 0.0
-        if again:
-            return replace(work, settings=self.options.settings, attempt=work.attempt + 1)
-        self.failures += record.status == "failed"
-        self.summary.ran += 1
-        self.summary.count(record)
-        self.results[record.id] = record
-        return None
+        if not again:
+            self.failures += record.status == "failed"
+            self.summary.ran += 1
+            self.summary.count(record)
+            self.results[record.id] = record
+        self.listener.job(record, again)
+        if not again:
+            return None
+        return replace(work, settings=self.options.settings, attempt=work.attempt + 1)
 
 
 def _completed(report: Report) -> Record:
