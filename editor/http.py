@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -42,16 +42,26 @@ class NoAccess(EditorUnavailable):
 
 
 class Fault(Exception):
-    """One try failed in a way that another may not. busy: the server is there. after: seconds it asks to wait."""
+    """One try failed in a way that another may not.
+
+    said: the server's own words, as they came. busy: the server is there and asks for patience; after: for how many
+    seconds. absent: nothing listens at the address.
+    """
 
     def __init__(
-        self, why: str, *, busy: bool = False, after: float | None = None, absent: bool = False
+        self,
+        why: str,
+        said: str = "",
+        *,
+        busy: bool = False,
+        after: float | None = None,
+        absent: bool = False,
     ) -> None:
         super().__init__(why)
+        self.said = said
         self.busy = busy
         self.after = after
         self.absent = absent
-        """Nothing listens at the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +121,7 @@ class Server:
             try:
                 reply = exchange(request, deadline, tick)
                 self._reached = True
-                clean = reply.body.replace(self.key.encode(), b"***") if self.key else reply.body
-                return read(self._accept(replace(reply, body=clean))), tries
+                return read(self._accept(reply)), tries
             except TimeoutError:
                 raise EditorUnavailable(
                     f"{self.who} at {self.url} gave no whole answer within {deadline - began:.3g} s."
@@ -121,9 +130,9 @@ class Server:
                 faults += not fault.busy
                 self._pause(fault, faults, tries, deadline, tick)
 
-    def scrub(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self.key, "***") if self.key else text
+    def _quote(self, said: str) -> str:
+        """The server's words for a message: without the key, and only then short."""
+        return one_line(said.replace(self.key, "***") if self.key else said)
 
     def _address(self, path: str) -> str:
         """The full URL. Raises EditError when it leads to another server: reedit fetches from no one else."""
@@ -135,7 +144,7 @@ class Server:
         except ValueError:
             where = "malformed"
         raise EditError(
-            f"{self.who} answered with a link to elsewhere ({one_line(self.scrub(where))}), which is not followed; "
+            f"{self.who} answered with a link to elsewhere ({self._quote(where)}), which is not followed; "
             "have it send the picture itself (b64_json)."
         )
 
@@ -144,7 +153,7 @@ class Server:
         status = reply.status
         if 200 <= status < 300:
             return reply
-        said = one_line(self.scrub(words(reply.body)))
+        said = self._quote(words(reply.body))
         if status in (401, 403):
             raise NoAccess(
                 f"{self.who} at {self.url} denies access ({status}); set {self.variable} to a key it knows."
@@ -155,8 +164,8 @@ class Server:
             )
         if status in (408, 409, 425, 429) or status >= 500:
             after = retry_after(reply.headers.get("retry-after"))
-            asks = "" if after is None else f" (it asks to wait {after:g} s)"
-            raise Fault(f"it answered {status}: {said}{asks}", busy=status in (429, 503), after=after)
+            asks = "" if after is None else f", asking to wait {after:g} s"
+            raise Fault(f"it answered {status}{asks}", said, busy=status in (429, 503), after=after)
         if status < 400:
             raise NoAccess(f"{self.url} redirects elsewhere ({status}); give the address itself.")
         raise EditError(f"{self.who} refused the request ({status}): {said}")
@@ -173,7 +182,10 @@ class Server:
             pause = random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tries, 6)))
         if faults >= MOST_FAULTS or time.monotonic() + pause >= deadline:
             count = f"{tries} {'try' if tries == 1 else 'tries'}"
-            raise EditorUnavailable(f"{self.who} at {self.url} failed after {count}: {fault}.") from None
+            said = f": {self._quote(fault.said)}" if fault.said else ""
+            raise EditorUnavailable(
+                f"{self.who} at {self.url} failed after {count}: {fault}{said}."
+            ) from None
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0:
             tick()

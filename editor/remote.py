@@ -227,8 +227,8 @@ def _data(reply: Reply) -> bytes | str:
     try:
         body = json.loads(reply.body)
     except (ValueError, RecursionError):
-        start = one_line(reply.body[:200].decode("utf-8", "replace"))
-        raise Fault(f"it answered with something that is not JSON: {start}") from None
+        start = reply.body[:4000].decode("utf-8", "replace")
+        raise Fault("it answered with something that is not JSON", start) from None
     items = body.get("data") if isinstance(body, dict) else None
     if not isinstance(items, list) or not items or not isinstance(items[0], dict):
         raise Fault("its reply has no data")
