@@ -261,3 +261,63 @@ def export(
     else:
         exports.training(chosen, form, output, test_share, overwrite=overwrite, as_json=as_json)
     return 0
+
+
+@app.command()
+@guarded
+def verify(
+    output: Annotated[str, typer.Argument(help="A file that reedit may have written.")],
+    runs: o.Runs = None,
+    as_json: o.Json = False,
+) -> int:
+    """Does this file come from a run here, unchanged? Exit code 0 if so, else 1."""
+    from agent.cli import housekeeping
+
+    return housekeeping.verify(output, runs, as_json=as_json)
+
+
+@app.command()
+@guarded
+def sign(
+    image: Annotated[str, typer.Argument(help="A file that reedit wrote, unchanged.")],
+    cert: Annotated[str, typer.Option(help="PEM file with the certificate chain, the signer's own first.")],
+    key: Annotated[str, typer.Option(help="PEM file with the private key (PKCS 8; P-256 or Ed25519).")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The signed copy.")],
+    tsa: Annotated[
+        str | None, typer.Option(help="URL of a time stamp server. [default: none is asked]")
+    ] = None,
+    runs: o.Runs = None,
+) -> int:
+    """Write a copy with a signed C2PA manifest of what the run did. Needs the extra c2pa."""
+    from agent.cli import housekeeping
+
+    housekeeping.sign(image, output, cert, key, tsa, runs)
+    return 0
+
+
+@app.command()
+@guarded
+def prune(
+    older_than: Annotated[
+        str | None, typer.Option(help="Delete runs begun before then: 2026-11-21, or an age: 12h, 30d, 8w.")
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option(help="Delete the oldest runs until so much is left: 500MB, 10GB.")
+    ] = None,
+    images: Annotated[
+        Literal["all", "best"],
+        typer.Option(
+            help="best: of the runs that stay, keep only the pictures of source and delivered round."
+        ),
+    ] = "all",
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs: o.Runs = None,
+    as_json: o.Json = False,
+) -> int:
+    """Make room: delete old runs, or pictures of rounds that were not delivered. Asks first."""
+    from agent.cli import housekeeping
+
+    return housekeeping.prune(
+        runs, older_than, max_size, best_only=images == "best", dry_run=dry_run, yes=yes, as_json=as_json
+    )
