@@ -424,6 +424,7 @@ NEVER_DONE = [
     ("turn the veins purple", ""), ("skin tones look yellow", ""), ("叶脉发紫", ""),
     ("fix underexposure in the shadows", ""), ("ripen the apples by turning them red", ""),
     ("set white balance to 5600K", "kelvin"), ("色温调到5600K", "开尔文"), ("exposure +9 EV", "-5 to 5"),
+    ("increase reds", "reds"), ("动感模糊", "动感模糊"), ("不要太亮，稍微亮一点", "矛盾"),
     ("曝光加九档", "-5 到 5"), ("brighter and darker", "contradict"), ("变亮变暗", "矛盾"),
     ("don't change anything", "“don't change anything”"), ("什么都不要改", "没有要求任何修改"),
     ("make it HD", "invent detail"), ("变高清", "凭空补出细节"), ("make me look younger", "a body or an age"),

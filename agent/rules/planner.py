@@ -52,7 +52,8 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
     if means_what_it_says(text, masked):
         return _unchanged(text, language, masked)
     wishes = read(text, language, masked)
-    if not any(wish.entry for wish in wishes) and (said := grammar_says(text, masked=masked)):
+    own = _JOINTS[language][0].join(wish.text for wish in wishes if wish.entry is None)
+    if own and (said := grammar_says(own, masked=masked)):
         raise Refused(said)
     kept, dropped = _settle(wishes)
     units = _merge([unit for wish in kept for unit in _units(wish, language, masked)])

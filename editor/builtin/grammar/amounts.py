@@ -99,7 +99,7 @@ def _number(row: Operation, sign: int, stated: Number, much: Much) -> float:
     if stated.unit == "%":
         share = value / 100
     elif stated.unit == "x":
-        return _factor(row, sign, stated)
+        return _factor(row, sign, stated, much.to)
     elif stated.unit == "":
         share = _bare(row, stated, much)
         if (
@@ -129,7 +129,7 @@ def _bare(row: Operation, stated: Number, much: Much) -> float:
     raise _beyond(row, value)
 
 
-def _factor(row: Operation, sign: int, stated: Number) -> float:
+def _factor(row: Operation, sign: int, stated: Number, to: bool) -> float:
     if row.limits[0] >= 0:
         if stated.value > 1:
             raise _wrong_unit(row, stated)
@@ -138,7 +138,8 @@ def _factor(row: Operation, sign: int, stated: Number) -> float:
         if sign < 0 and not stated.name:
             raise _wrong_unit(row, stated)
         return stated.value - 1
-    return sign * (stated.value if sign > 0 else 1 - stated.value if stated.value != 1 / 3 else 1 / 3)
+    spoken = stated.value in (1 / 3, 0.25) and not to  # "by a quarter"
+    return sign * (stated.value if sign > 0 or spoken else 1 - stated.value)
 
 
 def _in_units(row: Operation, sign: int, stated: Number, much: Much) -> float:
@@ -161,6 +162,5 @@ def _wrong_unit(row: Operation, stated: Number) -> Contradiction:
     if stated.unit == "K" and row.name in ("temperature", "white_balance"):
         return Contradiction(say(_KELVIN))
     mark = {"%": " %", "deg": "°", "x": " times", "": ""}.get(stated.unit, " " + stated.unit)
-    return Contradiction(
-        say("{} is given in {}, not as “{}”.", label(row.name), unit(row.unit), f"{stated.value:g}{mark}")
-    )
+    said = ":".join(map(str, stated.parts)) or f"{stated.value:g}{mark}"
+    return Contradiction(say("{} is given in {}, not as “{}”.", label(row.name), unit(row.unit), said))

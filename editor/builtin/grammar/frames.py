@@ -176,7 +176,12 @@ def recolor(clause: Clause) -> list[Op] | None:
     tinted = clause.has("tintword")
     directed = clause.has("up", "down", "too", "enough")
     before = clause.before(first)
-    if directed and before and before.kind == "det" and not clause.has("region", "word", "tintword", "place"):
+    plural = clause.tokens[first].text.endswith("s")
+    if (
+        directed
+        and (plural or (before and before.kind == "det"))
+        and not clause.has("region", "word", "tintword", "place")
+    ):
         raise unknown_words(
             [clause.tokens[first].text]
         )  # "make the blues deeper" is about a part, not a cast
@@ -387,7 +392,7 @@ def _combine(clause: Clause, places: list[int]) -> list[Head]:
     ]
     if zones and tones and len(places) == len(zones) + len(tones):
         sign = -1 if tokens[tones[0]].value.startswith("-") else 1
-        return [(i, tokens[i].value, "action", sign) for i in zones]
+        return [(i, tokens[i].value, tokens[tones[0]].kind, sign) for i in zones]
     others = [i for i in places if tokens[i].text not in _COLOR_WORDS]
     if others and len(others) < len(places):  # "the colours" of "make the colours warmer"
         if all(str(tokens[i].value).strip("-") == "brightness" for i in others):

@@ -78,7 +78,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "去掉|去除|移除|删除|删掉|消除|擦除|擦掉|清除|抹掉|抹去|除去|去|移走|修掉|抠掉|拿掉|消掉",
     },
     "degree": {
-        0: "a few|few|a little bit of|just a little|slightly|slight|a bit|a bit of|bit|little bit|a little|a little bit|a touch|touch of|a touch of|subtle|subtly|"
+        0: "a few|few|a notch|notch|a little bit of|just a little|slightly|slight|a bit|a bit of|bit|little bit|a little|a little bit|a touch|touch of|a touch of|subtle|subtly|"
         "gently|gentle|mild|mildly|lightly|faint|faintly|a hint of|a tad|a tiny bit|somewhat|softly|minor|marginally|"
         "a dash of|delicate|modest|modestly|a little more of|just a bit|"
         "一些|稍微|稍稍|略微|轻微|一点|一点点|些|点|略|稍|微微|些许|少许|适度|淡淡|轻轻|有点|有些|稍许|微|小幅|细微|淡|少量|零星|强一点|强一些|强点|轻度",
@@ -136,7 +136,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "vibrance": "vibrance|vibrancy|自然饱和度|鲜明度",
         "temperature": "temperature|color temperature|warmth|white balance temperature|色温|暖度|暖意|温暖度|暖调|暖色",
         "-temperature": "coolness|冷调|冷色|冷度",
-        "tint": "magenta tint|green magenta tint|色偏|洋红色调",
+        "tint": "magenta tint|green magenta tint|洋红色调",
         "hue": "hue|hues|色相|色调角度",
         "sharpen": "sharpness|edge sharpness|crispness|acutance|锐度|锐利度",
         "denoise<": "smoothness|光滑度|平滑度",
@@ -191,7 +191,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "color_pop": "color pop|selective color|color splash|color isolation|局部彩色|单色保留|局部留色|留色|抽色",
         "depth_blur": "depth blur|bokeh|shallow depth of field|depth of field|portrait mode|background bokeh|bokeh blur|tilt shift|景深|浅景深|景深虚化|景深模糊|大光圈|景深效果|焦外虚化|人像模式",
         "auto_levels": "auto levels|auto level|autolevels|auto contrast|auto tone|normalize|equalize|normalize the levels|stretch the tones|stretch the levels|auto adjust|auto enhance|fix the levels|自动色阶|自动对比度|自动调整|自动色调|色阶拉伸|自动增强|拉伸色阶",
-        "white_balance": "white balance|auto white balance|awb|fix the white balance|correct the white balance|neutralize|remove the color cast|remove color cast|neutralize the color cast|fix the color cast|correct the color cast|color cast|balance the colors|fix the colors|correct colors|correct the colors|color correct|白平衡|自动白平衡|校正白平衡|修正白平衡|去除偏色|去偏色|校正偏色|纠正偏色|色偏校正|校色|消除偏色|修正偏色|偏色",
+        "white_balance": "white balance|auto white balance|awb|fix the white balance|correct the white balance|neutralize|remove the color cast|remove color cast|neutralize the color cast|fix the color cast|correct the color cast|color cast|balance the colors|fix the colors|correct colors|correct the colors|color correct|白平衡|自动白平衡|校正白平衡|修正白平衡|去除偏色|去偏色|校正偏色|纠正偏色|色偏校正|校色|消除偏色|修正偏色|偏色|色偏|去除色偏|校正色偏",
         "invert": "invert|negative|a negative|color negative|invert the colors|invert colors|inverted colors|film negative|photo negative|反相|反色|负片|颜色反转|反转颜色|负片效果|颜色反相|色彩反转|反转色彩",
         "posterize": "posterize|posterization|a poster effect|poster effect|reduce to tone levels|reduce to|reduce it to|reduce the photo to|reduce the image to|reduce the picture to|limit to|limit it to|减少到|减少为|减到|色调分离|海报化|色阶分离|色调分离效果|海报效果",
         "black_and_white": "black and white|b&w|b and w|bw|b/w|monochrome|monochromatic|grayscale|gray scale|greyscale|shades of gray|black and white photo|decolorize|remove all color|remove the color|remove all colors|remove the colors|remove color|remove colors|no color|without color|black and white look|"
@@ -238,7 +238,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "blue": "bluer|blueish|bluish|偏蓝|更蓝|蓝一点|蓝一些|发蓝|蓝一点点|泛蓝|蓝些",
         "green": "greener|greenish|偏绿|更绿|绿一点|绿一些|发绿|泛绿|绿些|变绿一点",
         "red": "redder|reddish|ruddier|偏红|更红|红一点|红一些|发红|泛红|红些|变红一点",
-        "yellow": "yellower|yellowish|偏黄|更黄|黄一点|黄一些|泛黄|黄些",
+        "yellow": "yellower|yellowish|发黄|偏黄|更黄|黄一点|黄一些|泛黄|黄些",
         "purple": "purpler|purplish|偏紫|更紫|紫一点|紫一些|泛紫|紫些",
         "pink": "pinker|pinkish|偏粉|更粉|粉一点|粉一些|粉些",
         "orange": "oranger|orangish|orangey|偏橙|更橙|橙一点|橙一些|偏橘",
@@ -259,7 +259,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "region": {
         "subject": "subject|main subject|foreground|foreground subject|object in focus|main object|central object|focus of the photo|person|people|product|figure|主体|主题|前景|人物|主要物体|主角|人|人像|产品|被摄体|主体物",
         "background": "background|backdrop|surroundings|backgrounds|背景|后景|后面|周围|周围环境",
-        "sky": "sky|skies|heavens|clouds|cloudy sky|clear sky|天空|天|天际|云|云彩|云层|天上|蓝天",
+        "sky": "sky|skies|heavens|clouds|cloudy sky|clear sky|clear blue sky|天空|天|天际|云|云彩|云层|天上|蓝天",
         "foliage": "foliage|leaves|plant|plants|tree|trees|vegetation|greenery|bush|bushes|shrub|shrubs|forest|canopy|crop plants|植物|植被|树叶|树|树木|绿植|枝叶|灌木|森林|叶丛|树林|草木|叶片们",
         "leaf": "leaf|leaf blade|leaf surface|leaf tissue|whole leaf|entire leaf|叶子|叶片|叶|叶面|整片叶子|整片叶片|叶身|整个叶片|整个叶子|叶色|绿叶|黄叶",
         "some leaves": "older leaves|older leaf|oldest leaves|old leaves|young leaves|younger leaves|youngest leaves|new leaves|newest leaves|upper leaves|upper leaf|lower leaves|lower leaf|lowest leaves|bottom leaves|top leaves|老叶|新叶|嫩叶|幼叶|顶叶|下部叶片|下部叶|下部老叶|上部叶片|上部叶|中下部叶片|基部叶片|底部叶片",
@@ -354,13 +354,13 @@ LEXICON: dict[str, dict[Any, str]] = {
         "colorize": "colorize the black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "dodge and burn|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "dodge and burn|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
         "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"
         "magical|romantic|mysterious|calm|peaceful|gloomy|futuristic|cyberpunk|ethereal|elegant|minimalist|artistic|summer|"
         "winter|spring|morning|evening|noon|dawn|dusk|sunset|sunrise|ripe|rotten|old|aged|antique|"
-        "氛围|气氛|情绪|意境|故事|戏剧感|戏剧性|情感|怀旧|神秘|浪漫|魔幻|季节|天气|症状|缺乏症|缺素|元素|病毒|铁元素|缺铁|缺钾|缺氮|缺磷|缺镁|缺钙|缺锌|缺锰|缺硫|红色滤镜|病|干旱|电影感|复古|"
+        "氛围|气氛|情绪|意境|故事|戏剧感|戏剧性|情感|怀旧|神秘|浪漫|魔幻|季节|天气|症状|缺乏症|缺素|元素|病毒|动感模糊|运动模糊|径向模糊|铁元素|缺铁|缺钾|缺氮|缺磷|缺镁|缺钙|缺锌|缺锰|缺硫|红色滤镜|病|干旱|电影感|复古|"
         "恐怖|温馨|梦幻|大气|专业|好看|漂亮|美|高级感|高级|艺术感|夏天|冬天|春天|早晨|傍晚|黄昏|日落|日出|成熟|腐烂|老|旧|宁静|忧郁|文艺|小清新|清新"
     },
     # things that only a mask shows; listed where their characters would be read as other words

@@ -15,11 +15,13 @@ FAULTS = {
     "dark", "dim", "blurry", "blurred", "defocused", "unfocused", "out of focus", "hazy", "milky", "flat", "dull",
     "washed out", "pale colors", "muted colors", "low contrast", "overexposed", "underexposed", "noisy", "grainy",
     "colorless", "昏暗", "偏暗", "发暗", "幽暗", "暗", "模糊", "过曝", "欠曝", "曝光不足的", "雾蒙蒙", "朦胧", "迷蒙",
-    "灰暗", "暗淡", "平淡", "噪点多",
+    "灰暗", "暗淡", "平淡", "噪点多", "yellowish", "bluish", "greenish", "reddish", "pinkish", "purplish", "orangish",
 }  # fmt: skip
 """Qualities that nobody asks for by naming a thing that has them."""
 _BARE = FAULTS - {"暗", "朦胧", "迷蒙"}
 """Chinese predicates among them that complain without any other word: "人脸过曝"."""
+_NEVER_WISHED = {"underexposed", "overexposed", "underexposure", "overexposure", "曝光不足", "过曝", "欠曝"}
+"""Faults even without a subject."""
 _NOUNS = {"photo", "region", "word"}
 _DEFINITE = {"the", "this", "that", "these", "those", "my", "our", "your", "his", "her", "their", "这", "这个", "那",
              "那个", "张", "幅", "这张", "那张", "这幅", "该", "此"}  # fmt: skip
@@ -129,6 +131,8 @@ def _is_attribute(clause: Clause, place: int) -> bool:
     joined = after is not None and after.text == "的"
     if joined:
         after = clause.after(place + 1)
+    elif clause.tokens[place].text == "模糊":  # a verb, unless 的 follows: "模糊背景"
+        return False
     zone = (
         after is not None
         and after.kind == "prop"
@@ -161,13 +165,15 @@ def _complains(clause: Clause, repairing: bool) -> bool:
     texts = {t.text for t in heads}
     if any(t.text in ("有点", "有些") for t in clause.tokens):
         return True
-    named = {clause.tokens[i].value for i in clause.at("region")}
-    if named & {"skin", "face"} and all(t.cjk and t.text[0] in "偏发泛" for t in heads):
+    if texts <= _NEVER_WISHED:
         return True
-    subject = clause.has("photo", "region", "word", "pron")
+    named = {clause.tokens[i].value for i in clause.at("region", "color")}
+    if named & {"skin", "face", "white"} and all(t.cjk and t.text[0] in "偏发泛" for t in heads):
+        return True
+    subject = clause.has("photo", "region", "word", "pron", "color")
     if all(t.cjk for t in heads):
         first = clause.tokens.index(heads[0])
-        said_of = [t for t in clause.tokens[:first] if t.kind in ("photo", "region", "word")]
+        said_of = [t for t in clause.tokens[:first] if t.kind in ("photo", "region")]
         after = clause.tokens[first + 1 :]
         calm = not any(t.kind in ("degree", "num", *_NOUNS) for t in after) and "background" not in named
         return texts <= _BARE and bool(said_of) and calm
