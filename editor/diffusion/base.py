@@ -143,6 +143,8 @@ class DiffusionEditor:
         request.progress raises stops the run within one step.
         """
         began = time.perf_counter()
+        if request.mask is not None and not request.mask.any():
+            raise UsageError("The mask is empty: nothing in it is white.")
         # 1. the model, loaded once per process
         loaded = self._loaded()
         # 2. the pipeline: the family's inpainting one for a mask, where it has one
