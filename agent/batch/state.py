@@ -140,21 +140,26 @@ def held(folder: Path) -> Iterator[Journal]:
     try:
         if not _flock_soon(lock):
             raise BatchError(f"{name} is in use by {holder(folder) or 'another process'}.")
-        _wait_for_workers(home / "workers.lock", name)
-        journal = Journal(folder)
-        try:
-            _tell_holder(lock)
-            journal.open()
-        except OSError as error:
-            raise BatchError(f"{name}: cannot be written: {reason(error)}.") from error
-        try:
-            yield journal
-        finally:
-            journal.close()
+        yield from _while_locked(folder, lock)
     finally:
+        os.close(lock)
+
+
+def _while_locked(folder: Path, lock: int) -> Iterator[Journal]:
+    name = printable(folder)
+    _wait_for_workers(folder / FOLDER / "workers.lock", name)
+    journal = Journal(folder)
+    try:
+        _tell_holder(lock)
+        journal.open()
+    except OSError as error:
+        raise BatchError(f"{name}: cannot be written: {reason(error)}.") from error
+    try:
+        yield journal
+    finally:
+        journal.close()
         with suppress(OSError):
             os.ftruncate(lock, 0)
-        os.close(lock)
 
 
 def holder(folder: Path) -> str | None:
