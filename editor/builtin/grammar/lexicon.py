@@ -47,7 +47,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "做|做成|变|变得|变成|变为|改|改成|改为|调|调成|调整|调整成|调整为|调节|设置|设为|设成|设置为|应用|转|转成|转为|"
         "转换|转换成|转换为|处理成|弄|弄成|搞|更改|修改|呈现|呈现出|显示|进行|偏|发|泛|来|来个|出现|长出|产生|打造|打造成|制作|制作成|营造"
     },
-    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救|改善"},
+    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救"},
     "sep": {
         "weak": "and|plus|as well as|and also|along with|together with|or|并|并且|和|与|及|以及|且|而且|又|还",
         "strong": "then|and then|after that|afterwards|followed by|but|while|however|and finally|next to that|and next|"
@@ -59,7 +59,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "turn up|crank up|push up|bring up|pump up|deeper|greater|extra|additional|increased|high|improve|bigger dose of|"
         "heighten|elevate|step up|dial up|bring out|pull up|open up|gain|"
         "更|更加|更多|再多|提高|增加|增强|加强|提升|加大|升高|调高|拉高|提|强化|加重|更高|更强|高|加深|"
-        "上调|推高|多|增大|提一提|调大|拉大|再高|变高|突出",
+        "上调|推高|多|增大|改善|提一提|调大|拉大|再高|变高|突出",
     },
     "down": {
         "": "less|lower|weaker|reduce|decrease|cut|cut down|lessen|diminish|drop|minimize|tone down|turn down|bring down|"

@@ -22,6 +22,7 @@ _BARE = FAULTS - {"暗", "朦胧", "迷蒙"}
 """Chinese predicates among them that complain without any other word: "人脸过曝"."""
 _NEVER_WISHED = {"underexposed", "overexposed", "underexposure", "overexposure", "曝光不足", "过曝", "欠曝"}
 """Faults even without a subject."""
+_SIGNED = {"leaf", "foliage", "grass", "fruit", "flower", "some leaves"}
 _NOUNS = {"photo", "region", "word"}
 _DEFINITE = {"the", "this", "that", "these", "those", "my", "our", "your", "his", "her", "their", "这", "这个", "那",
              "那个", "张", "幅", "这张", "那张", "这幅", "该", "此"}  # fmt: skip
@@ -95,7 +96,11 @@ def _tell_excess(clause: Clause) -> None:
 
 
 def _refuse_descriptions(clause: Clause) -> None:
-    """ "the skin looks yellow" is no wish for yellow skin."""
+    """ "the skin looks yellow" is no wish for yellow skin; of a leaf it is the sign that is wanted."""
+    if clause.has("margin", "tip", "between") or any(
+        clause.tokens[i].value in _SIGNED for i in clause.at("region")
+    ):
+        return
     for i in clause.at("color"):
         before = clause.before(i)
         said = before is not None and before.text in (
