@@ -41,6 +41,10 @@ class NoAccess(EditorUnavailable):
     """The server answers, but not here, or not to this key: status 3xx, 401, 403 or 404."""
 
 
+class Late(Exception):
+    """The deadline came first."""
+
+
 class Fault(Exception):
     """One try failed in a way that another may not.
 
@@ -110,24 +114,24 @@ class Server:
         `deadline`. tick: called while waiting; what it raises cancels the request. Raises EditorUnavailable when
         there is no server, no access or no answer in time, and EditError when the server refuses.
         """
-        request = urllib.request.Request(self._address(path), body, method="GET" if body is None else "POST")
-        if kind:
-            request.add_header("Content-Type", kind)
-        if self.key:
-            request.add_unredirected_header("Authorization", f"Bearer {self.key}")
-        began, faults, tries = time.monotonic(), 0, 0
+        headers = ({"Content-Type": kind} if kind else {}) | (
+            {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        )
+        address = self._address(path)
+        began, faults, tries, last = time.monotonic(), 0, 0, ""
         while True:
             tries += 1
             try:
-                reply = exchange(request, deadline, tick)
+                reply = exchange(urllib.request.Request(address, body, headers), deadline, tick)
                 self._reached = True
                 return read(self._accept(reply)), tries
-            except TimeoutError:
+            except Late:
                 raise EditorUnavailable(
-                    f"{self.who} at {self.url} gave no whole answer within {deadline - began:.3g} s."
+                    f"{self.who} at {self.url} gave no whole answer within {deadline - began:.3g} s{last}."
                 ) from None
             except Fault as fault:
                 faults += not fault.busy
+                last = f"; before, {fault}"
                 self._pause(fault, faults, tries, deadline, tick)
 
     def _quote(self, said: str) -> str:
@@ -198,7 +202,7 @@ class Server:
 def exchange(request: urllib.request.Request, deadline: float, tick: Callable[[], None]) -> Reply:
     """One request and its whole reply, whatever its status. deadline: on time.monotonic's clock.
 
-    Raises TimeoutError at the deadline, Fault when the connection fails, EditError when the reply is too long; and
+    Raises Late at the deadline, Fault when the connection fails, EditError when the reply is too long; and
     what tick, called meanwhile, raises. In every case nothing is left running.
     """
     line = _Line(deadline)
@@ -209,10 +213,9 @@ def exchange(request: urllib.request.Request, deadline: float, tick: Callable[[]
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError
-            with contextlib.suppress(concurrent.futures.TimeoutError):
-                return future.result(timeout=min(TICK_SECONDS, left))
-            if future.done():  # its own error is a TimeoutError too
+                raise Late
+            concurrent.futures.wait([future], timeout=min(TICK_SECONDS, left))
+            if future.done():
                 return future.result()
             tick()
     finally:

@@ -105,6 +105,8 @@ class RemoteEditor:
         """
         if self._server is None:
             raise UsageError("The remote editor needs the server's address.")
+        if request.mask is not None and not request.mask.any():
+            raise UsageError("The mask is empty: nothing in it is white.")
 
         def tick(done: int = 0) -> None:
             if request.progress:

@@ -133,6 +133,13 @@ def test_a_mask_goes_as_the_server_takes_it_and_holds_bit_for_bit(
     assert edit[5, 5] == edit[-5, -5] == 0
 
 
+def test_an_empty_mask_costs_no_request(server: FakeEditor, picture: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="mask is empty"):
+        RemoteEditor(server.url).edit(request(picture, mask=np.zeros(picture.shape[:2], np.uint8)))
+    assert not server.forms
+    assert not server.gets
+
+
 # --- the request ----------------------------------------------------------------------------------------------------
 
 
@@ -455,7 +462,7 @@ def test_photos_keep_their_size_and_depth_and_what_the_mask_protects(
 @pytest.mark.parametrize(
     "echo",
     [lambda to: reply_json(to, {"error": {"message": f"bad {to.headers['authorization']}"}}, 400),
-     lambda to: body(f"<html>{'x' * 280}{to.headers['authorization']}</html>")(to),
+     lambda to: reply(to, f"<html>{'x' * 280}{to.headers['authorization']}".encode(), 500, retry_after="0"),
      lambda to: reply(to, json.dumps({"error": CANARY}).replace("s", "\\u0073").encode(), 400)],
     ids=["refusal", "html", "escaped"],
 )  # fmt: skip
@@ -465,7 +472,7 @@ def test_the_key_is_nowhere(
     with FakeEditor(echo, owner=None) as server:
         said = cli(
             "apply", photo, "make it autumn", "--editor", "remote", "--editor-url", server.url, "--json",
-            "--editor-timeout", "1", env={KEY_VARIABLE: CANARY},
+            "--editor-timeout", "20", env={KEY_VARIABLE: CANARY},
         )  # fmt: skip
         assert server.forms[0].headers["authorization"] == f"Bearer {CANARY}"
     assert said.returncode == 1

@@ -145,16 +145,6 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_not_waited_for(
     assert len(one.server.bodies) == 1
 
 
-def test_retry_after_may_be_a_date() -> None:
-    class Error:
-        class response:  # noqa: N801
-            headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}  # noqa: RUF012
-
-    assert wires._retry_after(Error) == 0.0
-    Error.response.headers = {"retry-after": "soon"}
-    assert wires._retry_after(Error) is None
-
-
 # --- the server is not there ---------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import importlib.util
-import ipaddress
 import json
 import random
 import threading
@@ -18,11 +17,11 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from agent.errors import ConfigError, ReasonerError, ReasonerUnavailable
+from editor.http import is_loopback, one_line, retry_after
 
 START_LINE = "reedit serve --model Qwen/Qwen2.5-VL-7B-Instruct"
 MOST_FAULTS = 4
@@ -155,14 +154,14 @@ class Wire:
         try:
             body = json.loads(text)
         except (ValueError, RecursionError):
-            raise _Fault(f"it answered with something that is not JSON: {_short(text)}") from None
+            raise _Fault(f"it answered with something that is not JSON: {one_line(text)}") from None
         if not isinstance(body, dict):
             raise _Fault("it answered with JSON that is not an object")
         return body
 
     def _status_error(self, error: Any) -> Exception:
         status = int(error.status_code)
-        words = _short(self._scrub(_words(error)))
+        words = one_line(self._scrub(_words(error)))
         if status in (401, 403):
             return ReasonerUnavailable(
                 f"The VLM server at {self.url} denies access ({status}); set REEDIT_VLM_API_KEY to a key it knows."
@@ -172,7 +171,7 @@ class Wire:
                 f"The VLM server has no such model, or {self.url} is not an OpenAI-compatible address (404): {words}"
             )
         if status in (408, 409, 425, 429) or status >= 500:
-            after = _retry_after(error)
+            after = retry_after(error.response.headers.get("retry-after"))
             asks = "" if after is None else f" (it asks to wait {after:g} s)"
             return _Fault(f"it answered {status}: {words}{asks}", busy=status in (429, 503), after=after)
         if status < 400:
@@ -279,7 +278,7 @@ def check_url(url: str) -> str:
     """The URL without a trailing slash. Raises ConfigError when it is not http(s), or carries a password."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"--vlm-url must look like http://127.0.0.1:8000/v1, not {_short(url)!r}.")
+        raise ConfigError(f"--vlm-url must look like http://127.0.0.1:8000/v1, not {one_line(url)!r}.")
     if parts.username or parts.password:
         raise ConfigError("--vlm-url must not carry a name or password; give the key as REEDIT_VLM_API_KEY.")
     return url.strip().rstrip("/")
@@ -290,7 +289,7 @@ def _client(url: str, key: str | None) -> Any:
     import openai
 
     transport = openai.DefaultAsyncHttpxClient(
-        trust_env=not _is_loopback(url),
+        trust_env=not is_loopback(url),
         follow_redirects=False,
         verify=url.startswith("https"),  # loading certificates takes 0.2 s, for nothing where there is no TLS
     )
@@ -342,15 +341,7 @@ async def _read(response: Any) -> str:
 
 def _reason(error: BaseException) -> str:
     cause = error.__cause__ or error
-    return _short(str(cause)) or type(cause).__name__
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return one_line(str(cause)) or type(cause).__name__
 
 
 def _answer(body: dict[str, Any]) -> Answer:
@@ -397,27 +388,6 @@ def _words(error: Any) -> str:
         if found:
             return str(found)
     return str(error.message)
-
-
-def _retry_after(error: Any) -> float | None:
-    """Seconds from a retry-after header: a number, or an HTTP date."""
-    value = error.response.headers.get("retry-after")
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _short(text: str) -> str:
-    """One line, at most 300 characters, for a message."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[:4000]).split())
-    return line if len(line) <= 300 else line[:299] + "…"
 
 
 _ADVICE = (
