@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -139,22 +140,88 @@ def _writable(folder: Path) -> bool:
     return place.is_dir() and os.access(place, os.W_OK)
 
 
-def show_editors(*, as_json: bool) -> None:
-    """The editors by name."""
-    from editor import make
+@dataclass(frozen=True, slots=True)
+class EditorRow:
+    """One line of `reedit editors`.
 
-    rows = []
-    for name, target in EDITORS.items():
-        made = make(name)
-        rows.append(
-            {"name": name, "module": target, "status": "ready", "fix": "", "abilities": made.abilities}
-        )
+    family: what it runs. mask: exact, or how the model is limited to it before the rest is put back bit for bit.
+    sizes: any, or what is repainted at once, whatever the photo's size.
+    """
+
+    name: str
+    family: str
+    mask: str
+    sizes: str
+    ready: bool
+    status: str
+    fix: str
+    abilities: str
+
+
+def show_editors(*, as_json: bool) -> None:
+    """The editors by name: what they run, what is missing, and the line that brings it."""
+    rows = list(editor_rows())
     if as_json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "status", "abilities"):
-        table.add_column(column)
+    for column in ("name", "mask", "sizes", "status", "family"):
+        table.add_column(column, no_wrap=column != "family")
+    fixes: dict[str, list[str]] = {}
     for row in rows:
-        table.add_row(row["name"], Text(row["status"], "green"), Text(row["abilities"]))
-    Console(markup=False, highlight=False).print(table)
+        table.add_row(
+            row.name, row.mask, row.sizes, Text(row.status, "green" if row.ready else "yellow"), row.family
+        )
+        if row.fix:
+            fixes.setdefault(row.fix, []).append(row.name)
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    for fix, names in fixes.items():
+        console.print(Text(f"\n{', '.join(names)}:\n    "), Text(fix, "cyan"), sep="")
+    console.print("\nThe folder of a diffusers model, or its name on the hub, is an editor too: --editor DIR")
+
+
+def editor_rows() -> Iterator[EditorRow]:
+    """Every editor in the table. Nothing heavy is imported and nothing is asked of a network."""
+    from editor import families, make
+
+    diffusion = {family.name: family for family in families()}
+    for name in EDITORS:
+        if name in diffusion:
+            yield _diffusion_row(diffusion[name])
+            continue
+        family, mask, sizes, fix = _OTHER_EDITORS[name]
+        status = "ready" if not fix else "no address"
+        yield EditorRow(name, family, mask, sizes, not fix, status, fix, make(name).abilities)
+
+
+_OTHER_EDITORS = {
+    "builtin": ("classical operations", "exact", "any", ""),
+    "auto": ("builtin; a model for the rest", "exact", "any", ""),
+    "remote": ("POST /v1/images/edits", "inpaint", "1 MP", "--editor-url URL"),
+}
+"""name -> family, mask, sizes, and the option without which it does nothing."""
+
+
+def _diffusion_row(family: Any) -> EditorRow:
+    from editor.diffusion import loading
+
+    mask = "inpaint" if family.inpaints else "composite"
+    missing = loading.missing_modules()
+    held = loading.in_cache(family.model)
+    if missing:
+        status, fix = "not installed", loading.INSTALL
+    elif not held:
+        status, fix = "no weights", f"hf download {family.model}"
+    else:
+        status, fix = "ready", ""
+    return EditorRow(
+        family.name,
+        family.model,
+        mask,
+        "any; repainted at about 1 MP",
+        not fix,
+        status,
+        fix,
+        family.abilities,
+    )

@@ -7,6 +7,7 @@ wrongly (an empty tokenizer, another family's folder, truncated weights) is refu
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import struct
@@ -148,6 +149,15 @@ def _check_disk(repo: str, commit: str, size: int) -> None:
             f"{repo} takes {size / 1e9:.0f} GB and {place} has {free / 1e9:.0f} GB free; set HF_HOME to a "
             "larger disk."
         )
+
+
+def in_cache(repo: str) -> bool:
+    """Whether a snapshot of a hub model is on this disk; asks neither the hub nor its client."""
+    home = Path(
+        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    )
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    return any(cache.glob(f"models--{repo.replace('/', '--')}/snapshots/*/{INDEX}"))
 
 
 @contextmanager
