@@ -45,8 +45,9 @@ def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
         return None
     if found is None or found.dtype not in (np.uint8, np.uint16):
         return None
-    rgb: Any = np.ascontiguousarray(found[..., 2::-1]) if found.ndim == 3 else found
-    return cast("NDArray[np.uint8]", rgb)
+    if found.ndim == 3:
+        found = cv2.cvtColor(found, cv2.COLOR_BGRA2RGB if found.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+    return cast("NDArray[np.uint8]", found)
 
 
 def load(run: Run, ref: ImageRef | None) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
