@@ -364,7 +364,7 @@ def test_ctrl_c_ends_jobs_and_leaves_them_to_the_next_start(make: Make) -> None:
         run(jobs, options, Recording(0.05), listener=told)
     assert not [t for t in threading.enumerate() if t.name.startswith("reedit-job")]
     counts = Counter(str(line["status"]) for line in results(options))
-    assert counts["delivered"] == 2  # those that were told
+    assert counts["delivered"] == 2
     assert all(run.status in ("delivered", "interrupted") for run in list_runs(options.settings.runs))
     assert run(jobs, options).exit_code == 0
     delivered = Counter(

@@ -173,8 +173,15 @@ def _how(exitcode: int | None) -> str:
 
 def _worker(pipe: Connection, folder: Path, threads: int) -> None:
     """Do the jobs that come through the pipe, until it ends."""
+    working = False
+
+    def terminate(*_: object) -> None:
+        if not working:
+            os._exit(0)
+        raise KeyboardInterrupt  # the job closes its trace
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, terminate)
     threading.Thread(target=_end_with_parent, name="reedit-watch", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
         hold_as_worker(folder)  # until the process ends
@@ -183,11 +190,11 @@ def _worker(pipe: Connection, folder: Path, threads: int) -> None:
         cv2.setNumThreads(threads)
         pipe.send("ready")
         while True:
-            pipe.send(perform(pipe.recv(), Parts()))
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+            work = pipe.recv()
+            working = True
+            report = perform(work, Parts())
+            working = False
+            pipe.send(report)
 
 
 def _end_with_parent() -> NoReturn:

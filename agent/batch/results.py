@@ -14,7 +14,7 @@ from editor.photo.files import printable
 FILE = "results.jsonl"
 
 
-def write_results(folder: Path, jobs: Sequence[BatchJob], results: Mapping[str, Record | None]) -> None:
+def write_results(folder: Path, jobs: Sequence[BatchJob], results: Mapping[str, Record]) -> None:
     """Replace results.jsonl: every job exactly once; those without a result are pending. Raises OSError."""
     lines = [_line(job, results.get(job.id)) for job in jobs]
     data = "".join(lines).encode()

@@ -130,18 +130,20 @@ def run_batch(
         for standing in standings:
             if standing.why is None and standing.record is not None:
                 summary.count(standing.record)
-        results = {s.job.id: s.record for s in standings if s.why is None}
+        done = {s.job.id for s in standings if s.why is None}
+        journal.entered.clear()
         try:
             if todo:
                 with closing(make_engine(len(todo))) as engine:
                     summary.editors = engine.editors
                     listener.begin(len(jobs), todo, engine)
-                    _Running(journal, options, engine, listener, summary, results).work_off(todo)
+                    _Running(journal, options, engine, listener, summary).work_off(todo)
         finally:
             summary.seconds = time.perf_counter() - began
             summary.pending = len(jobs) - summary.ok - summary.not_ok - summary.failed
             with suppress(OSError):  # a full disk; the journal has it all, the next start writes them
-                write_results(options.folder, jobs, results)
+                known = {name: journal.records[name] for name in done | journal.entered}
+                write_results(options.folder, jobs, known)
     return summary
 
 
@@ -175,7 +177,6 @@ class _Running:
     engine: Engine
     listener: Listener
     summary: Summary
-    results: dict[str, Record | None]
     failures: int = 0
     in_a_row: int = 0
     """Transient failures since the last job that was delivered."""
@@ -227,7 +228,6 @@ class _Running:
             self.failures += record.status == "failed"
             self.summary.ran += 1
             self.summary.count(record)
-            self.results[record.id] = record
         self.listener.job(record, again)
         if not again:
             return None

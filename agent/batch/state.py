@@ -51,8 +51,8 @@ class Journal:
         """The last record of every job, by id."""
         self.runs: set[str] = set()
         """All runs that any record names."""
-        self.broken = 0
-        """Lines that could not be read; their jobs are done again."""
+        self.entered: set[str] = set()
+        """Ids of the records that were appended."""
         self.of = secrets.token_hex(8)
         self._size = self._read()
 
@@ -74,7 +74,7 @@ class Journal:
                 try:
                     self._enter(Record.model_validate_json(line))
                 except ValidationError:
-                    self.broken += 1
+                    continue  # that job is looked up among the run folders, or done again
         return size
 
     def _check_header(self, line: bytes) -> str:
@@ -101,9 +101,20 @@ class Journal:
             self._write(json.dumps(header).encode() + b"\n")
 
     def append(self, record: Record) -> None:
-        """Enter a record; it is on the disk when this returns. Raises OSError, and then nothing was entered."""
-        self._write(record.line())
-        self._enter(record)
+        """Enter a record; it is on the disk when this returns. Raises OSError, and then it is not entered."""
+        before = self.records.get(record.id)
+        self._enter(
+            record
+        )  # first: Ctrl-C may come at any moment, and what is on the disk must be known here
+        self.entered.add(record.id)
+        try:
+            self._write(record.line())
+        except OSError:
+            self.entered.discard(record.id)
+            self.records.pop(record.id)
+            if before is not None:
+                self.records[record.id] = before
+            raise
 
     def _write(self, data: bytes) -> None:
         assert self._fd is not None, "the journal is not open"
