@@ -138,7 +138,7 @@ def loop() -> Iterator[Row]:
         name = abilities = "idle"
 
         def edit(self, request: EditRequest) -> EditResult:
-            return EditResult(request.image)
+            return EditResult(request.image.copy())
 
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (1000, 1000, 3), np.uint8)

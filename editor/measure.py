@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import weakref
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -147,7 +150,8 @@ def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
     height, width = source.shape[:2]
     same_size = result.shape == source.shape
     size = shrunk_size(height, width, SMALL)
-    before, after = (lab(_resize(image, size)) for image in (source, result))
+    one, other = _looked_at(source, size), _looked_at(result, size)
+    before, after = one.lab, other.lab
     distance = np.sqrt(np.square(after - before) @ np.ones(3, np.float32))
     changed = distance > NOTICEABLE
     outside = outside_difference(source, result, mask) if same_size and mask is not None else (None, None)
@@ -166,9 +170,33 @@ def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
         contrast=(float(spread[0][1][0, 0]), float(spread[1][1][0, 0])),
         chroma=(chroma[0], chroma[1]),
         warmth=(float(spread[0][0][2, 0]), float(spread[1][0][2, 0])),
-        clipped=(clipped_share(source), clipped_share(result)),
-        detail=(_detail(source), _detail(result)),
+        clipped=(one.clipped, other.clipped),
+        detail=(one.detail, other.detail),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is measured on one picture alone."""
+
+    picture: weakref.ref[Image]
+    size: tuple[int, int]
+    lab: Float
+    clipped: float
+    detail: float
+
+
+_looks: deque[_Look] = deque(maxlen=8)
+"""The latest: the source of a run is compared with the result of every round."""
+
+
+def _looked_at(image: Image, size: tuple[int, int]) -> _Look:
+    for look in tuple(_looks):
+        if look.picture() is image and look.size == size:
+            return look
+    look = _Look(weakref.ref(image), size, lab(_resize(image, size)), clipped_share(image), _detail(image))
+    _looks.append(look)
+    return look
 
 
 def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float, int]:
