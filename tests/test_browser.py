@@ -1,11 +1,12 @@
 """Reports in a real headless Chromium: no error, nothing leaves, mouse, keyboard, accessibility, hostile traces.
 
-Needs Debian's chromium (or CHROMIUM=path) and `pip install "reedit[browser]"`. axe-core is used when AXE names its
-axe.min.js (`npm pack axe-core`); without it the checks of our own below are what is left.
+Needs Debian's chromium (or CHROMIUM=path) and `pip install "reedit[browser]"`. axe-core comes with it, or AXE names
+its axe.min.js (`npm pack axe-core`); without either the checks of our own are what is left.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import os
@@ -27,7 +28,19 @@ playwright = pytest.importorskip("playwright.sync_api", reason='pip install "ree
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
     pytest.skip("no Chromium: apt install chromium, or set CHROMIUM", allow_module_level=True)
-AXE = os.environ.get("AXE")
+
+
+def find_axe() -> Path | None:
+    if "AXE" in os.environ:
+        return Path(os.environ["AXE"])
+    package = importlib.util.find_spec("axe_playwright_python")
+    found = (
+        [] if package is None or package.origin is None else Path(package.origin).parent.rglob("axe.min.js")
+    )
+    return next(iter(found), None)
+
+
+AXE = find_axe()
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -279,7 +292,8 @@ def check_names(page: Any) -> None:
 
 def check_axe(page: Any) -> None:
     """axe-core finds nothing serious."""
-    page.evaluate(Path(AXE or "").read_text())  # by the debugger: the page's own policy forbids scripts
+    assert AXE is not None
+    page.evaluate(AXE.read_text())  # by the debugger: the page's own policy forbids scripts
     found = page.evaluate(
         "axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))"
     )

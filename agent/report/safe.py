@@ -23,10 +23,12 @@ _PLAIN_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
 _CONTROL = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"}
 _CONTROL |= {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
 _CONTROL |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+# embedding and override of direction: they can make a text read as another; right-to-left scripts need none of them
+_CONTROL |= dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 
 
 def visible(value: Any) -> Any:
-    """Text as a page can hold it: control characters become their pictures, lone surrogates U+FFFD."""
+    """Text as a page can hold it: control characters become their pictures; surrogates and overrides U+FFFD."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     text = value.translate(_CONTROL)
