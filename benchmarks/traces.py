@@ -2,7 +2,7 @@
 
 list: `reedit trace list` over 10,000 runs, first (no index) and warm. report: one run of 2 MP pictures as a page.
 gallery: 1,000 runs with pictures of 1 MP, and of 2 MP, as a gallery. The runs are copies of one that the real loop
-made, each with a source of its own (the same pixels under another name would be decoded once).
+made; nothing is shared between runs when they are read.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from agent.errors import TraceError
 from agent.report.images import Picture, thumbnail
@@ -92,7 +93,7 @@ def _write_run(run: Run, folder: Path, gallery: str) -> dict[str, Any] | None:
         pictures = folder / "images" / found["name"]
         _place_pictures(shown, pictures)
         album = Album(run, folder=f"../images/{found['name']}", overlays=False)
-        page.write_text(render(shown, album, back=f"../../{gallery}"), "utf-8")
+        page.write_text(render(shown, album, back=f"../../{quote(gallery)}"), "utf-8")
     found["thumb"] = thumb.exists()
     return found
 
