@@ -33,15 +33,15 @@ RETRIES = 2
 class EditorActor:
     """Runs in a Ray worker: one editor, several jobs in threads, edits one after another."""
 
-    def __init__(self, editor: str, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path) -> None:
         import cv2
 
         import editor as editors
 
         self._guard = hold_as_worker(folder)
-        if editor == "builtin":
+        if settings.editor == "builtin":
             cv2.setNumThreads(1)  # Ray gave it one processor
-        self._parts = Parts(editor=SharedEditor([editors.make(editor)]))
+        self._parts = Parts(editor=SharedEditor([editors.configured(settings.editor, settings)]))
 
     def do(self, work: Work) -> Report:
         """Carry out one job."""
@@ -70,7 +70,8 @@ class RayEngine:
         self._ray = _import_ray()
         self._started = _connect(self._ray, address)
         resources = self._ray.cluster_resources()
-        gpus = 0 if settings.editor in WITHOUT_GPU else int(resources.get("GPU", 0))
+        elsewhere = settings.editor == "auto" and (settings.editor_url or not settings.editor_model)
+        gpus = 0 if elsewhere or settings.editor in WITHOUT_GPU else int(resources.get("GPU", 0))
         self.editors = editors or gpus or max(1, int(resources.get("CPU", 1)))
         alone = settings.editor == "builtin" and settings.reasoner == "builtin"
         per_editor = -(-in_flight // self.editors) if in_flight else (1 if alone else PER_EDITOR)
@@ -78,7 +79,7 @@ class RayEngine:
             num_cpus=1, num_gpus=1 if gpus else 0, max_concurrency=per_editor, max_restarts=-1,
             max_task_retries=RETRIES,
         )  # fmt: skip
-        self.actors = [actor.remote(settings.editor, folder.absolute()) for _ in range(self.editors)]
+        self.actors = [actor.remote(settings, folder.absolute()) for _ in range(self.editors)]
         self._per_editor = per_editor
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:
