@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,6 @@ from agent.report.images import Picture, thumbnail
 from agent.report.page import Album, key, render
 from agent.report.safe import environment, file_name, script_json, visible
 from agent.trace.reader import Run
-from agent.trace.records import ImageRef
 from agent.trace.view import RunView, number, said, view
 from agent.trace.writer import write_atomic
 
@@ -109,7 +108,7 @@ def _newer(made: Path, run: Run) -> bool:
 def _place_pictures(shown: RunView, folder: Path) -> None:
     """The run's pictures beside the report: hard links where the file system has them, else copies."""
     folder.mkdir(exist_ok=True)
-    for ref in _references(shown):
+    for ref in shown.pictures:
         target = folder / key(ref)
         with suppress(TraceError, OSError, ValueError):
             source = shown.run.image(ref)
@@ -119,11 +118,3 @@ def _place_pictures(shown: RunView, folder: Path) -> None:
                 target.hardlink_to(source)
             except OSError:
                 shutil.copyfile(source, target)
-
-
-def _references(shown: RunView) -> Iterable[ImageRef]:
-    if shown.started:
-        yield shown.started.image
-    for this in shown.rounds:
-        for edit in this.edits:
-            yield edit.image

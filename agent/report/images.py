@@ -21,7 +21,7 @@ SMALL_FILE = 400_000
 """A PNG up to this many bytes goes into the page as it is; a larger one as JPEG, unless exact pictures are wanted."""
 MOST_PIXELS = 2_100_000
 _QUALITY = 95
-_OVERLAY_PIXELS = 480_000
+_OVERLAY_PIXELS = 240_000
 _STRONG = 40.0
 """CIE76 distance that is drawn in the strongest colour."""
 THUMB_HALF = (178, 240)

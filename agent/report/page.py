@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,12 @@ class Album:
     _pictures: dict[str, Picture] = field(default_factory=dict)
     _urls: dict[str, str | None] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
+
+    def warm(self, refs: Iterable[ImageRef]) -> None:
+        """Decode and encode pictures on all cores; those that lie beside the page need neither."""
+        if self.folder is None:
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                list(pool.map(self.url, {ref.path: ref for ref in refs}.values()))
 
     def picture(self, ref: ImageRef) -> Picture:
         """The picture behind a reference."""
@@ -92,6 +100,7 @@ def write_page(run: Run, target: Path, *, exact: bool = False) -> None:
 def render(shown: RunView, album: Album, *, back: str | None = None) -> str:
     """The page of a run. back: address of the gallery it belongs to."""
     best = shown.best
+    album.warm(shown.pictures)
     source = album.entry(shown.started.image if shown.started else None, "The photo as given")
     rounds = [_round(album, shown, this, source) for this in shown.rounds]
     return environment().get_template("run.html.j2").render(

@@ -65,7 +65,9 @@ class Server(ThreadingHTTPServer):
 
     def run(self, name: str) -> Run | None:
         """The run behind a name that a page was given."""
-        if file_name(name) == name and (self.root / name / "run.json").is_file():  # a plain name: no separators
+        if (
+            file_name(name) == name and (self.root / name / "run.json").is_file()
+        ):  # a plain name: no separators
             return Run(self.root / name)
         return next((run for run in list_runs(self.root) if file_name(run.id) == name), None)
 

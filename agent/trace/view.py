@@ -19,6 +19,7 @@ from agent.trace.records import (
     Edited,
     Erred,
     Event,
+    ImageRef,
     Judged,
     Measured,
     Noted,
@@ -135,6 +136,12 @@ class RunView:
     def errors(self) -> list[Erred]:
         """What failed."""
         return [event for event in self.events if isinstance(event, Erred)]
+
+    @property
+    def pictures(self) -> list[ImageRef]:
+        """The source and what every step made of it; masks are not among them."""
+        source = [self.started.image] if self.started else []
+        return source + [edit.image for this in self.rounds for edit in this.edits]
 
     @property
     def best(self) -> RoundView | None:
