@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -385,6 +386,23 @@ def test_what_goes_wrong_inside_is_in_the_report(make: Make) -> None:
     report = perform(work, Parts(Broken(), scripted))
     assert report.record.error == "RuntimeError"
     assert "internal error: a bug (test_batch_run.py:" in str(report.record.message)
+
+
+def test_without_ray_the_line_that_installs_it_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from agent.batch.engine_ray import RayEngine
+
+    _, options = make(1)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r'pip install "reedit\[ray\]"'):
+        RayEngine(options.folder, options.settings)
+
+
+def test_when_everything_that_is_needed_is_gone_the_batch_stops(make: Make) -> None:
+    jobs, options = make(60)
+    away = lambda *_: ScriptedReasoner(ReasonerUnavailable("no server"))  # noqa: E731
+    summary = run(jobs, options, reasoner=away)
+    assert summary.stopped == "50 jobs in a row failed; the last: no server"
+    assert (summary.pending, summary.exit_code) == (60, 1)
 
 
 # worker processes ---------------------------------------------------------------------------------------
