@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from agent.errors import Refused
 from agent.rules import critic, wording
 from agent.rules.reasoner import RulesReasoner
 from agent.types import Reasoner, Task, Verdict
@@ -13,7 +14,7 @@ from editor.base import EditRequest
 from editor.builtin import grammar
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op, Region
-from editor.builtin.engine import BuiltinEditor
+from editor.builtin.engine import ABILITIES, BuiltinEditor
 from editor.measure import measure
 from tests.test_effects import leaf, scene
 
@@ -224,3 +225,17 @@ def test_the_shipped_example_succeeds() -> None:
     facts = measure(source, result)
     score = reasoner.score(task, result, reasoner.describe(task), facts)
     assert reasoner.conclude(task, result, score, facts).tag == "Success"
+
+
+@pytest.mark.parametrize("instruction", ["add a dog", "加一只狗"])
+def test_what_only_another_editor_can_do_is_passed_on_and_never_called_a_success(instruction: str) -> None:
+    reasoner = RulesReasoner()
+    with pytest.raises(Refused):
+        reasoner.think(Task(scene(), instruction, ABILITIES))
+    task = Task(scene(), instruction, "Generates what it is asked for.")
+    plan = reasoner.think(task)
+    assert plan.steps == (instruction,)
+    assert not plan.rewritten
+    facts = measure(task.source, task.source)
+    consistency = reasoner.score(task, task.source, reasoner.describe(task), facts)
+    assert reasoner.conclude(task, task.source, consistency, facts).tag == "unknown"

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 from agent.errors import Refused
 from agent.rules import critic, planner, wording
-from agent.types import Consistency, Plan, Quality, Task, Verdict
+from agent.types import Consistency, Language, Plan, Quality, Task, Verdict
 from editor.base import EditError, Image, UsageError
 from editor.builtin import grammar
 from editor.builtin.core import Op
 from editor.builtin.effects import Reading, assess
+from editor.builtin.engine import ABILITIES
 from editor.measure import Facts
+
+
+_PASSED_ON: dict[Language, str] = {
+    "en": "Not in the knowledge base; the editor is given the request as it stands, and its result is not measured.",
+    "zh": "知识库中没有这一请求；原样交给编辑器，结果无法测量。",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +41,16 @@ class RulesReasoner:
         self._last: tuple[Task, Image, list[Reading]] | None = None
 
     def think(self, task: Task) -> Plan:
-        """The steps of the request. Raises Refused for what cannot be done, UsageError for an empty request."""
-        plan = planner.plan(task.instruction, masked=task.mask is not None)
+        """The steps of the request. Raises Refused for what cannot be done, UsageError for an empty request.
+
+        An editor that can do more than the built-in one is given as it stands what only it can do.
+        """
+        try:
+            plan = planner.plan(task.instruction, masked=task.mask is not None)
+        except Refused:
+            if task.abilities in ("", ABILITIES):
+                raise
+            plan = Plan(steps=(task.instruction,), reasoning=_PASSED_ON[task.language], rewritten=False)
         self._remember(task, plan)
         return plan
 
