@@ -114,7 +114,8 @@ def _autoencoder(kind: Any, latent: int, **more: Any) -> Any:
     return kind(
         in_channels=3, out_channels=3, down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4, block_out_channels=(8, 8, 8, 8), layers_per_block=1,
-        latent_channels=latent, norm_num_groups=4, use_quant_conv=False, use_post_quant_conv=False, **more,
+        latent_channels=latent, norm_num_groups=4, use_quant_conv=False, use_post_quant_conv=False,
+        sample_size=1024, **more,
     ).eval()  # fmt: skip
 
 

@@ -219,7 +219,7 @@ def _diffusion_row(family: Any) -> EditorRow:
         family.name,
         family.model,
         mask,
-        "any; repainted at about 1 MP",
+        "1 MP",
         not fix,
         status,
         fix,

@@ -6,6 +6,7 @@ imports torch before the first edit.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ class Loaded:
     why: str
     done: list[str]
     inpaint: Any | None = None
+    running: threading.Lock = field(default_factory=threading.Lock)
+    """Held for a run: a pipeline keeps its schedule in itself, and two at once would spoil each other's."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -147,6 +150,10 @@ class DiffusionEditor:
             raise UsageError("The mask is empty: nothing in it is white.")
         # 1. the model, loaded once per process
         loaded = self._loaded()
+        with loaded.running:
+            return self._edit(loaded, request, began)
+
+    def _edit(self, loaded: Loaded, request: EditRequest, began: float) -> EditResult:
         # 2. the pipeline: the family's inpainting one for a mask, where it has one
         pipe = loaded.pipe if request.mask is None else self._for_masks(loaded)
         kind = type(pipe).__name__

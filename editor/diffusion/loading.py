@@ -280,7 +280,7 @@ def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | No
     """
     import diffusers
 
-    with _quiet():
+    with quiet():
         cls = getattr(diffusers, class_name, None)
     if cls is None:
         raise EditorUnavailable(
@@ -289,7 +289,7 @@ def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | No
     given = {}
     if image_processor is not None and find_spec("torchvision") is None:
         given[image_processor] = _plain_processor(model.folder / image_processor)
-    with _quiet():
+    with quiet():
         try:
             pipe = cls.from_pretrained(
                 str(model.folder),
@@ -332,14 +332,14 @@ def plain_processor_class() -> type:
 def _plain_processor(folder: Path) -> Any:
     from transformers import AutoTokenizer, Qwen2VLImageProcessorPil
 
-    with _quiet():
+    with quiet():
         pictures = Qwen2VLImageProcessorPil.from_pretrained(str(folder), local_files_only=True)
         words = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     return plain_processor_class()(pictures, words)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and advice of the libraries on stderr; reedit shows its own."""
     from diffusers.utils import logging as diffusers_log
     from transformers.utils import logging as transformers_log

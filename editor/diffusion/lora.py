@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,12 +96,9 @@ def _hub_file(repo: str, name: str) -> Path:
 
 def _load(pipe: Any, file: Path, name: str) -> None:
     try:
-        if hasattr(pipe, "load_lora_weights"):
-            pipe.load_lora_weights(
-                str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
-            )
-        else:
-            pipe.transformer.load_lora_adapter(str(file), prefix=None, adapter_name=name)
+        with loading.quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about there being several, and about encoders they leave alone
+            _hand_over(pipe, file, name)
     except Exception as error:  # a boundary: what a foreign file leads to is not a fixed set of errors
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise EditorUnavailable(f"The LoRA {file} does not fit this model: {first}") from error
@@ -109,3 +107,12 @@ def _load(pipe: Any, file: Path, name: str) -> None:
         raise EditorUnavailable(
             f"The LoRA {file} holds nothing for this model; it was made for another family."
         )
+
+
+def _hand_over(pipe: Any, file: Path, name: str) -> None:
+    if hasattr(pipe, "load_lora_weights"):
+        pipe.load_lora_weights(
+            str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
+        )
+    else:
+        pipe.transformer.load_lora_adapter(str(file), prefix=None, adapter_name=name)
