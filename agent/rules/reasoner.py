@@ -15,7 +15,6 @@ from editor.builtin.effects import Reading, assess
 from editor.builtin.engine import ABILITIES
 from editor.measure import Facts
 
-
 _PASSED_ON: dict[Language, str] = {
     "en": "Not in the knowledge base; the editor is given the request as it stands, and its result is not measured.",
     "zh": "知识库中没有这一请求；原样交给编辑器，结果无法测量。",
