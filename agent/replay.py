@@ -1,8 +1,8 @@
 """A run once more, from its trace: with the recorded replies, from a later round on, or with something changed.
 
-Only what shaped the pictures is taken from the trace (reasoner, editor, rounds, seed, steps, preserve, reflection).
-Addresses of servers, folders and prompt files come from the user's own settings: a trace may be anyone's, and must
-not decide where a photo is sent. The photo is read where the trace says only if its sha256 is the recorded one.
+Only what shaped the pictures is taken from the trace (TAKEN). Addresses of servers, names of models, folders and prompt
+files come from the user's own settings: a trace may be anyone's, and must not decide where a photo is sent or what is
+loaded. The photo is read where the trace says only if its sha256 is the recorded one.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ from agent.types import Consistency, Outcome, Plan, Quality, Reasoner, Task, Ver
 from editor.base import Editor, EditRequest, EditResult, Image
 from editor.measure import Facts
 
-TAKEN = ("reasoner", "editor", "rounds", "seed", "steps", "preserve", "reflection")
-"""Settings that come from the trace unless the user gives them."""
+TAKEN = (
+    "reasoner", "editor", "rounds", "seed", "steps", "preserve", "reflection", "editor_steps", "editor_guidance",
+    "editor_negative", "editor_strength", "speed",
+)  # fmt: skip
+"""Settings that come from the trace unless the user gives them. Names of models, servers, adapters and files do not."""
 RECORDED = "recorded"
 
 
@@ -204,7 +207,7 @@ def _reasoner(
 def _settings(shown: RunView, wish: Wish) -> config.Settings:
     """The user's settings, with what shaped the pictures from the trace and the user's own flags on top."""
     taken = {name: dig(shown.header, "settings", name) for name in TAKEN}
-    plain = {name: value for name, value in taken.items() if isinstance(value, str | int)}
+    plain = {name: value for name, value in taken.items() if isinstance(value, str | int | float)}
     given = {name: value for name, value in wish.flags.items() if value is not None}
     if plain.get("reasoner") == RECORDED and "reasoner" not in given:
         given["reasoner"] = RECORDED  # a replay of a replay
