@@ -45,11 +45,11 @@ def apply(pipe: Any, preset: Preset, device: Any, *, compiled: bool) -> list[str
         pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=preset.cache))
         done.append(f"first block cache, threshold {preset.cache:g}")
     if device.type == "cuda":
-        done += _accelerate(pipe.transformer, device, compiled=compiled and not preset.cache)
+        done += accelerate(pipe.transformer, device, compiled=compiled and not preset.cache)
     return done
 
 
-def _accelerate(transformer: Any, device: Any, *, compiled: bool) -> list[str]:
+def accelerate(transformer: Any, device: Any, *, compiled: bool) -> list[str]:
     """Attention and compilation, which change results by rounding only."""
     import torch
     from torch.utils._triton import has_triton
