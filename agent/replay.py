@@ -1,8 +1,8 @@
 """A run once more, from its trace: with the recorded replies, from a later round on, or with something changed.
 
-Only what shaped the pictures is taken from the trace (TAKEN). Addresses of servers, names of models, folders and prompt
-files come from the user's own settings: a trace may be anyone's, and must not decide where a photo is sent or what is
-loaded. The photo is read where the trace says only if its sha256 is the recorded one.
+Only what shaped the pictures is taken from the trace (TAKEN). Addresses of servers, names of models, folders and
+prompt files come from the user's own settings: a trace may be anyone's, and must not decide where a photo is sent or
+what is loaded. The photo is read where the trace says only if its sha256 is the recorded one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TAKEN = (
     "reasoner", "editor", "rounds", "seed", "steps", "preserve", "reflection", "editor_steps", "editor_guidance",
     "editor_negative", "editor_strength", "speed",
 )  # fmt: skip
-"""Settings that come from the trace unless the user gives them. Names of models, servers, adapters and files do not."""
+"""Settings that come from the trace unless the user gives them; names of models, servers and files are not."""
 RECORDED = "recorded"
 
 

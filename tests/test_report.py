@@ -8,18 +8,26 @@ import html
 import http.client
 import json
 import re
+import shutil
+import tempfile
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from agent.errors import TraceError
 from agent.report import serve, write_gallery, write_page
+from agent.report.gallery import card
 from agent.report.images import SMALL_FILE, Picture, change_map, data_url
-from agent.report.page import command
+from agent.report.page import Album, command, render
 from agent.report.safe import file_name, script_json, visible
-from agent.trace import TraceWriter, list_runs
+from agent.trace import Run, TraceWriter, list_runs
+from agent.trace.index import summarize
 from agent.trace.records import ImageRef
 from agent.trace.view import view
 from tests.conftest import scene
@@ -137,6 +145,44 @@ def test_damaged_runs_give_pages_or_are_left_out(tmp_path: Path) -> None:
             assert "root:" not in text
             if run.id.endswith("garbage"):
                 assert "Damaged" in text
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return make_run(tmp_path_factory.mktemp("sound"))
+
+
+VALUES = st.sampled_from([None, True, -1, 1e308, float("nan"), 10**40, "x", "\ud800", [], [[]], {}, {"a": 1}])
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_value_anywhere_gives_a_page_or_one_error(sound: Run, data: st.DataObject) -> None:
+    """Every value of a run replaced by something else, one at a time: a page, or a TraceError."""
+    name = data.draw(st.sampled_from(["run.json", "result.json", "events.jsonl"]))
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / sound.id
+        shutil.copytree(sound.path, target)
+        records = [json.loads(line) for line in _records((target / name).read_text(), name)]
+        place: Any = data.draw(st.sampled_from(records))
+        while True:
+            key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not (isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans())):
+                break
+            place = place[key]
+        place[key] = data.draw(VALUES)
+        (target / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+        try:
+            shown = view(Run(target))
+        except TraceError:
+            return
+        check_page(render(shown, Album(Run(target))))
+        script_json(card(shown))
+        summarize(Run(target))
+
+
+def _records(text: str, name: str) -> list[str]:
+    return text.splitlines() if name == "events.jsonl" else [text]
 
 
 def test_pictures_outside_of_a_run_are_not_taken(tmp_path: Path) -> None:

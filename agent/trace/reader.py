@@ -110,7 +110,8 @@ def _reason(error: Exception) -> str:
 
 
 def _parse(record: Any) -> Event:
-    if isinstance(record, dict) and record.get("event") in EVENT_TYPES:
+    kind = record.get("event") if isinstance(record, dict) else None
+    if isinstance(kind, str) and kind in EVENT_TYPES:
         event: Event = EVENTS.validate_python(record)
         return event
     return Unknown.model_validate(record)
