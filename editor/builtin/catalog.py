@@ -14,6 +14,7 @@ BACKGROUND = Region("named", "background")
 _SIGNED = (-1.0, 1.0)
 _UNIT = "strength -1..1"
 
+# fmt: off
 _ROWS = (
     # tone -----------------------------------------------------------------------------------------------
     Operation("exposure", "tone", "tone:exposure", "exposure in stops", "EV", (0.33, 0.7, 1.3), (-5, 5), exact=True),
@@ -90,5 +91,6 @@ _ROWS = (
     Operation("greening", "plant", "plant:greening", "healthy, saturated green", region=FOLIAGE),
     Operation("autumn", "plant", "plant:autumn", "autumn colours, varied from yellow to red", region=FOLIAGE),
 )
+# fmt: on
 
 OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}

@@ -27,7 +27,11 @@ ABILITIES = (
     "grass, flower, fruit, skin, face, water, ground, a colour with a noun, left, right, top, bottom, centre. "
     "It cannot add, replace or move objects, change poses, or invent detail."
 )
-_AI_FREE = {"tone": "algorithmicallyEnhanced", "colour": "algorithmicallyEnhanced", "film": "algorithmicallyEnhanced"}
+_AI_FREE = {
+    "tone": "algorithmicallyEnhanced",
+    "colour": "algorithmicallyEnhanced",
+    "film": "algorithmicallyEnhanced",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ def run(image: Image, op: Op, limit: Mask | None, rng: np.random.Generator) -> t
         height, width = image.shape[:2]
         edited = resolve(row.function)(image, op, Context(mask, rng, (0, 0, width, height), image))
         # colour pop works on what lies outside its region: it blends by itself
-        return (edited if op.name == "color_pop" else blend(image, edited, mask)), Applied(op, mask, found.confidence)
+        return (edited if op.name == "color_pop" else blend(image, edited, mask)), Applied(
+            op, mask, found.confidence
+        )
     x, y, w, h = cv2.boundingRect(mask)
     part = image[y : y + h, x : x + w]
     part_mask = mask[y : y + h, x : x + w]
