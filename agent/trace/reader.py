@@ -47,7 +47,10 @@ class Run:
 
     def image(self, ref: ImageRef) -> Path:
         """Where a picture lies. Raises TraceError if the name points out of the run folder."""
-        target = (self.path / ref.path).resolve()
+        try:
+            target = (self.path / ref.path).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL, a lone surrogate, links in a circle
+            raise TraceError(f"{self.path}: an event names a picture that cannot be: {error}") from error
         if not target.is_relative_to(self.path.resolve()):
             raise TraceError(f"{self.path}: an event names a picture outside of the run folder.")
         return target
