@@ -6,14 +6,15 @@ import subprocess
 import sys
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editor import families
-from editor.diffusion import sizing, words
-from tests.conftest import ROOT, scene
+from editor.diffusion import registration, sizing, words
+from tests.conftest import EXAMPLES, ROOT, scene
 
 PLACES = [(family(), pipeline) for family in families() for pipeline in family.pipelines]
 
@@ -115,6 +116,44 @@ def test_a_thin_mask_survives_the_canvas() -> None:
     assert set(np.unique(placed)) == {0, 255}
     rows = np.nonzero(placed.any(axis=1))[0]
     assert rows.max() - rows.min() + 1 >= 16  # a latent cell
+
+
+def _photo() -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(EXAMPLES / "leaf.jpg") as leaf:
+        return np.asarray(leaf.convert("RGB").resize((640, 480)))
+
+
+@pytest.mark.parametrize(("zoom", "right", "down"), [(1.0, 3.0, -2.0), (1.01, 0.0, 0.0), (0.992, -4.0, 2.0)])
+def test_a_models_own_shift_and_zoom_are_undone(zoom: float, right: float, down: float) -> None:
+    before = _photo()
+    matrix = np.array([[zoom, 0, (1 - zoom) * 319.5 + right], [0, zoom, (1 - zoom) * 239.5 + down]])
+    moved = cv2.warpAffine(before, matrix, (640, 480), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    moved = np.clip(moved * 0.85 + 20, 0, 255).astype(np.uint8)  # with an edit of tone
+    moved[160:240, 200:320] = (200, 40, 40)  # and something painted in
+    back, pixels = registration.undo(before, moved)
+    assert pixels == pytest.approx(
+        max(abs(zoom - 1) * 320 + abs(right), abs(zoom - 1) * 240 + abs(down)), abs=0.5
+    )
+    inner = (slice(280, 460), slice(30, 610))
+    expected = before[inner] * 0.85 + 20
+    assert np.abs(back[inner] - expected).mean() < 0.3 * np.abs(moved[inner] - expected).mean()
+
+
+@pytest.mark.parametrize("kind", ["same", "tone", "another", "zoomed on purpose", "flat"])
+def test_what_did_not_move_by_itself_is_left_alone(kind: str) -> None:
+    before = _photo()
+    after = {
+        "same": before.copy(),
+        "tone": np.clip(before * 0.7 + 10, 0, 255).astype(np.uint8),
+        "another": np.ascontiguousarray(before[::-1, ::-1]),
+        "zoomed on purpose": cv2.resize(before[48:432, 64:576], (640, 480)),
+        "flat": np.full_like(before, 90),
+    }[kind]
+    back, pixels = registration.undo(before, after)
+    assert back is after
+    assert pixels == 0
 
 
 @given(st.text(max_size=300), st.integers(1, 60))

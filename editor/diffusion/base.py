@@ -17,7 +17,7 @@ import numpy as np
 
 from editor import EDITORS, fidelity
 from editor.base import EditError, EditorUnavailable, EditRequest, EditResult, Image, Mask, UsageError
-from editor.diffusion import loading, lora, memory, sizing, speed, words
+from editor.diffusion import loading, lora, memory, registration, sizing, speed, words
 from editor.pixels import full
 
 Speed = Literal["exact", "balanced", "fast"]
@@ -172,13 +172,15 @@ class DiffusionEditor:
         denoised = time.perf_counter()
         # 6. a picture, not noise gone wrong
         made = _picture(after, canvas)
-        # 7. back to the photo's size with its own detail; outside of a mask bit for bit
+        # 7. the model's own shift undone; back to the photo's size with its detail; outside of a mask bit for bit
+        made, moved = registration.undo(canvas, made)
         image = sizing.give_back(request.image, canvas, made, where)
         if request.mask is not None:
             image = fidelity.restore_outside(request.image, image, request.mask)
         # 8. say what was done
         details = self._details(loaded, call, where, level) | {
             "prompt": prompt,
+            "undone_shift": round(moved, 2),
             "prompt_reused": words.hits(pipe) > known,
             "seconds": {"prepare": round(ready - began, 3), "denoise": round(denoised - ready, 3)},
         }
