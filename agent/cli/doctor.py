@@ -26,6 +26,7 @@ EXTRAS = {
     "vllm": ("vllm",),
     "ray": ("ray",),
     "heic": ("pillow_heif",),
+    "c2pa": ("c2pa",),
 }
 """extra -> the modules it brings."""
 
