@@ -1,4 +1,4 @@
-"""Undo the small shift and zoom that some models add of themselves, so that what was not edited stays where it was."""
+"""Undo the small shift and zoom that some models add of themselves: what was not edited stays where it was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from editor.base import Image
 from editor.pixels import Float
 
 SIDE = 640
-"""Longest side at which the movement is estimated; a tenth of a pixel there is a third of one on the canvas at most."""
+"""Longest side at which the movement is estimated; a tenth of a pixel there is at most a third on the canvas."""
 SURE = 0.85
 """Correlation after alignment below which the pictures are too unlike to say that one is the other, moved."""
 LEAST, MOST = 0.4, 0.03
@@ -35,7 +35,7 @@ def undo(before: Image, after: Image) -> tuple[Image, float]:
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     try:
         found, warp = cv2.findTransformECC(
-            *small, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, criteria
+            small[0], small[1], np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, criteria
         )
     except cv2.error:  # it did not converge: nothing in common
         return after, 0.0

@@ -29,6 +29,8 @@ WINDOW = 2.5
 """Sigma, in pixels of the canvas, over which structure before and after is compared."""
 GRAIN = 4.0
 """Variance, in levels of 255 squared, below which an area counts as flat: an autoencoder's own noise."""
+UNLIKE, ALIKE = 0.3, 0.7
+"""Squared correlation up to which structure counts as replaced, and from which as the same under noise."""
 MASK_MARGIN = 8
 """Pixels by which a mask is widened on the canvas, half a latent cell, so that thin parts survive its grid."""
 BAND_PIXELS = 1 << 20
@@ -108,7 +110,7 @@ def give_back(source: Image, before: Image, after: Image, where: Layout) -> Imag
     before, after: the canvas as the model got it and as it returned it, uint8. Where the structure is the same, the
     result is source + (after - before), so a model that changes nothing gives the source back bit for bit; where it
     is not, the result is `after`, enlarged. Between, the source's detail is scaled by the local regression gain of
-    after on before, as in a guided filter (He, Sun and Tang, 2013).
+    after on before, as in a guided filter (He, Sun and Tang, 2013), and dropped where the two do not correlate.
     """
     left, top, width, height = where.box
     old, new = (each[top : top + height, left : left + width].astype(np.float32) for each in (before, after))
@@ -138,9 +140,12 @@ def _gain(old: Float, new: Float) -> Float:
         return cast("Float", cv2.GaussianBlur(values, (0, 0), WINDOW))
 
     mean_a, mean_b = mean(a), mean(b)
-    variance = mean(a * a) - mean_a * mean_a  # rounding can make it a little negative; GRAIN covers that
-    covariance = mean(a * b) - mean_a * mean_b
-    return cast("Float", np.clip((covariance + GRAIN) / (variance + GRAIN), 0, 1.5))
+    # rounding can make a variance a little negative; GRAIN covers that
+    variance_a, variance_b = mean(a * a) - mean_a * mean_a + GRAIN, mean(b * b) - mean_b * mean_b + GRAIN
+    covariance = mean(a * b) - mean_a * mean_b + GRAIN
+    alike = covariance * covariance / (variance_a * variance_b)
+    kept = np.clip((alike - UNLIKE) / (ALIKE - UNLIKE), 0, 1)
+    return cast("Float", np.clip(covariance / variance_a, 0, 1.5) * kept)
 
 
 def _enlarged(small: Float, size: Size, first: int, rows: int) -> Float:
