@@ -22,6 +22,8 @@ from pathlib import Path
 from benchmarks.run import Row, environment, reedit, sample
 
 TONES = ("increase the contrast", "make it brighter", "lift the shadows", "reduce the highlights")
+TURNS = 3
+"""Rounds of tone, in turn; the best of each counts, as other work on the machine only ever slows one down."""
 SCALE = 0.1
 """Of the latencies that the overlap is measured with."""
 
@@ -35,14 +37,19 @@ def tone(count: int = 40) -> Iterator[Row]:
         (folder / "jobs.csv").write_text("\n".join(lines) + "\n")
         loop = folder / "loop.sh"
         calls = [
-            " ".join(_quoted(reedit("apply", photo, TONES[i % 4], "-q", "-o", folder / f"{i}.jpg")))
+            " ".join(
+                _quoted(reedit("apply", photo, TONES[i % 4], "-q", "--overwrite", "-o", folder / f"{i}.jpg"))
+            )
             for i in range(max(4, count // 4))
         ]
         loop.write_text("\n".join([f"cd {folder}", *calls]) + "\n")
 
-        shell = 60 * len(calls) / _seconds(["sh", str(loop)])
-        serial = 60 * count / _seconds(_batch(folder, "serial", 1))
-        overlap = 60 * count / _seconds(_batch(folder, "overlap", None))
+        taken: dict[str, list[float]] = {"shell": [], "serial": [], "overlap": []}
+        for turn in range(TURNS):
+            taken["shell"].append(_seconds(["sh", str(loop)]) / len(calls))
+            taken["serial"].append(_seconds(_batch(folder, f"serial-{turn}", 1)) / count)
+            taken["overlap"].append(_seconds(_batch(folder, f"overlap-{turn}", None)) / count)
+        shell, serial, overlap = (60 / min(times) for times in taken.values())
     yield "shell loop over reedit apply, 2 MP tone edits", f"{shell:.0f} edits/min", "1.0", ""
     yield (
         "reedit batch, one after another",
