@@ -207,7 +207,7 @@ def _deliver(
     began: float,
 ) -> Outcome:
     best = result.round
-    notes = [*photo.notes, *(note for step in best.steps for note in step.notes)]
+    notes = list(dict.fromkeys([*photo.notes, *(note for step in best.steps for note in step.notes)]))
     digest = None
     if output is not None:
         known = len(photo.notes)

@@ -374,6 +374,21 @@ def test_the_cache_is_lossy_named_and_leaves_nothing_behind(models: Callable[[st
     assert any("--speed balanced" in note for note in first.notes)
 
 
+def test_falling_to_low_undoes_compilation(models: Callable[[str], Path], monkeypatch: Any) -> None:
+    monkeypatch.setattr(loading, "_held", {})
+    made = make(models("Flux2KleinPipeline"), memory="offload")
+    transformer = made._loaded().pipe.transformer
+    blocks = [*transformer.transformer_blocks]
+
+    def short(*args: Any, **more: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for block in blocks:
+        block._compiled_call_impl = short  # what compile_repeated_blocks leaves, short of memory
+    result = made.edit(EditRequest(scene(), STEP))
+    assert result.details["memory"]["level"] == "low"
+
+
 def test_a_preset_that_a_family_lacks_is_refused() -> None:
     with pytest.raises(UsageError, match="z-image has no speed 'balanced'"):
         editors.make("z-image", options=Options(speed="balanced"))

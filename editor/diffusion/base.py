@@ -209,6 +209,7 @@ class DiffusionEditor:
         preset = self.presets[self.options.speed]
         distilled = (lora.parse(preset.lora),) if preset.lora else ()
         lora.apply(pipe, distilled + self.options.loras)
+        memory.release(device)  # what a model before this one left
         free = memory.free_bytes(device)
         level, why = memory.choose(self.options.memory, memory.weigh(pipe), free)
         memory.apply(pipe, level, device)
@@ -268,6 +269,8 @@ class DiffusionEditor:
                 raise
             fallen_from = loaded.level
         # outside of the handler, whose traceback still holds the tensors of the failed run
+        if level == "low":
+            speed.uncompile(loaded.pipe.transformer)
         memory.apply(loaded.pipe, level, loaded.device)
         loaded.level, loaded.why = level, f"out of memory at {fallen_from}"
         loaded.notes.append(f"Out of memory at --memory {fallen_from}; the edit was run at {level} instead.")

@@ -66,6 +66,12 @@ def accelerate(transformer: Any, device: Any, *, compiled: bool) -> list[str]:
     return done
 
 
+def uncompile(transformer: Any) -> None:
+    """Run the blocks as they are again: compiled as whole graphs they cannot be fetched layer by layer."""
+    for module in transformer.modules():
+        module._compiled_call_impl = None
+
+
 @contextmanager
 def caching(pipe: Any, preset: Preset) -> Iterator[None]:
     """Around one call of a pipeline: a cache's state begins and ends empty, also when the call is stopped."""
