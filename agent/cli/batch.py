@@ -82,6 +82,12 @@ def batch(
     editor_model: o.EditorModel = None,
     editor_api: o.EditorApi = None,
     editor_timeout: o.EditorTimeout = None,
+    device: o.Device = None,
+    memory: o.Memory = None,
+    speed: o.Speed = None,
+    lora: o.Lora = None,
+    editor_steps: o.EditorSteps = None,
+    editor_strength: o.EditorStrength = None,
     vlm_url: Annotated[
         list[str] | None,
         typer.Option(help="OpenAI-compatible server; repeated: the least busy one is asked."),
@@ -113,6 +119,8 @@ def batch(
         "vlm_url": vlm_url[0] if vlm_url else None, "vlm_model": vlm_model, "vlm_max_pixels": vlm_max_pixels,
         "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts, "editor_url": editor_url,
         "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
+        "device": device, "memory": memory, "speed": speed, "lora": lora or None, "editor_steps": editor_steps,
+        "editor_strength": editor_strength,
     })  # fmt: skip
     try:
         found = read_manifest(jobs, folder, settings, instruction=instruction, template=template)
