@@ -219,3 +219,24 @@ def test_killing_and_restarting_the_server_is_survived(
     calls = check(run, rounds=2)
     assert max(call.attempts for call in calls) > 1
     assert not any(event.event == "error" for event in run.events)
+
+
+@pytest.mark.diffusion
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of the libraries
+def test_the_complete_stack(server: Served, tmp_path: Path) -> None:
+    """A real vLLM thinks and judges, a real diffusers pipeline edits: the whole loop, as a user runs it."""
+    pytest.importorskip("torch", reason="torch and diffusers are not installed")
+    pytest.importorskip("diffusers", reason="torch and diffusers are not installed")
+    from tests import tiny_diffusers
+
+    model = tiny_diffusers.saved("Flux2KleinPipeline", tmp_path / "model")
+    flags = ("--editor", str(model), "--editor-steps", "2", "--rounds", "1", "--region", "50,50,200,150")
+    _, run = apply(server, tmp_path, "make it autumn", *flags)
+    calls = check(run, 1)
+    assert {"think", "describe"} <= {call.call for call in calls}
+    edits = [event for event in run.events if event.event == "edit"]
+    assert edits
+    assert {event.editor for event in edits} == {"flux2-klein"}
+    assert all(event.details["pipeline"] == "Flux2KleinInpaintPipeline" for event in edits)
+    with PILImage.open(tmp_path / "photo.reedit.jpg") as made:
+        assert made.size == (400, 300)

@@ -17,6 +17,8 @@ import torch
 import transformers
 from tokenizers import pre_tokenizers
 
+torch.set_num_threads(1)  # two that wait for each other on a busy machine take ten times as long
+
 AREA = 256 * 256
 """Pixels of the canvas in tests: a sixteenth of the real one."""
 
