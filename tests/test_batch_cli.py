@@ -23,6 +23,7 @@ from PIL import Image as PILImage
 from agent.trace import list_runs
 from benchmarks.batch import resident
 from tests.conftest import EXAMPLES, ROOT, scene
+from tests.fake_vlm import PLAN, QUALITY, SCORE, SUCCESS, FakeVlm, answer_by_call
 
 Process = subprocess.CompletedProcess[str]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
@@ -260,6 +261,23 @@ def test_the_progress_of_a_terminal(tmp_path: Path) -> None:
     assert process.returncode == 0
     for words in (b"4/4", b"4 ok", b"edits/min", b"editor busy", b"delivered, judged a success"):
         assert words in said
+
+
+def test_two_servers_share_the_calls(cli: Callable[..., Process], tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason='needs the extra "vlm"')
+    manifest(tmp_path, 6)
+    answers = answer_by_call(
+        think=PLAN, describe="A lake.", score=SCORE, conclude=SUCCESS, reflect=SUCCESS, judge=QUALITY
+    )
+    with FakeVlm(answers) as one, FakeVlm(answers) as two:
+        urls = ["--vlm-url", one.url, "--vlm-url", two.url]
+        said = cli("batch", "jobs.csv", "-o", "out", "--reasoner", "vlm", "--jobs-in-flight", "2", *urls)
+        assert said.returncode == 0, said.stderr
+        assert min(len(one.bodies), len(two.bodies)) >= 4  # think, describe, score, conclude
+        asked = len(one.bodies) + len(two.bodies)
+        again = cli("batch", "jobs.csv", "-o", "out", "--reasoner", "vlm", "--vlm-url", two.url)
+        assert "(6 kept)" in again.stderr  # the server is not part of a job's key
+        assert len(one.bodies) + len(two.bodies) == asked
 
 
 def test_the_shipped_manifest(cli: Callable[..., Process]) -> None:

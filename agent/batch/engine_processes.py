@@ -58,7 +58,6 @@ class ProcessEngine:
                 if report is None:
                     running -= 1
                 else:
-                    feed.finished(report.work)
                     yield report
         finally:
             feed.stop()
@@ -91,6 +90,7 @@ class _Slot:
         try:
             while (work := feed.take()) is not None:
                 report = self._do(work)
+                feed.finished(work)
                 if self._ending:
                     break
                 done.put(report)

@@ -65,7 +65,6 @@ class ThreadEngine:
                 if report is None:
                     running -= 1
                 else:
-                    feed.finished(report.work)
                     yield report
         finally:
             feed.stop()
@@ -90,7 +89,9 @@ class ThreadEngine:
                     if self._notify is not None:
                         self._notify(job_id, stage)
 
-                done.put(perform(work, Parts(self.editor, self._reasoner, notify)))
+                report = perform(work, Parts(self.editor, self._reasoner, notify))
+                feed.finished(work)
+                done.put(report)
         except _CutOff:
             pass
         except BaseException as error:

@@ -140,7 +140,7 @@ def batch(
 
     with batch_view.watch(as_json=as_json, quiet=quiet) as listener:
         summary = run_batch(found, options, make_engine, listener)
-    batch_view.summary(summary, folder, as_json=as_json, quiet=quiet)
+    batch_view.summary(summary, folder, settings.runs, as_json=as_json, quiet=quiet)
     if summary.stopped:
         again = f"{summary.pending} jobs are left; the same command goes on with them."
         say(f"error: {summary.stopped}. {again}")

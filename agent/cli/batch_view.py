@@ -85,7 +85,7 @@ class _Live(Listener):
         self._bar.update(self._line, advance=0 if again else 1, counts="  ".join(words))
 
 
-def summary(value: Summary, folder: Path, *, as_json: bool, quiet: bool) -> None:
+def summary(value: Summary, folder: Path, runs: Path, *, as_json: bool, quiet: bool) -> None:
     """What the batch came to: a table on stderr, or the last event on stdout."""
     if as_json:
         print_json_line({
@@ -120,6 +120,8 @@ def summary(value: Summary, folder: Path, *, as_json: bool, quiet: bool) -> None
         )
     out.print(Text(words, style="dim"), soft_wrap=True)
     out.print(Text(printable(folder / "results.jsonl"), style="dim"), soft_wrap=True)
+    if value.ok + value.not_ok:
+        out.print(Text(f"gallery: reedit trace report {printable(runs)}", style="dim"), soft_wrap=True)
 
 
 def _classes(errors: Counter[str]) -> str:
