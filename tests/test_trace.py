@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as PILImage
 
 from agent.errors import TraceError
-from agent.trace import NullTrace, Run, TraceWriter, find_run, list_runs, redact
+from agent.trace import NullTrace, Run, TraceWriter, find_run, list_runs, redact, writer
 from agent.types import Plan
 from tests.conftest import ROOT, scene
 
@@ -199,3 +199,31 @@ def test_closing_twice_and_recording_late_change_nothing(tmp_path: Path) -> None
     run = Run(trace.path)
     assert run.status == "delivered"
     assert [event.event for event in run.events] == ["started", "plan"]
+
+
+@pytest.mark.parametrize("where", ["write_json", "flush"])
+def test_ctrl_c_at_any_moment_leaves_a_closed_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """In the middle of opening the folder, or of closing it: closing again completes it."""
+    interrupted = iter([True])
+
+    def interrupt(*args: object) -> None:
+        if next(interrupted, False):
+            raise KeyboardInterrupt
+        original(*args)
+
+    trace = TraceWriter(tmp_path, {})
+    if where == "write_json":
+        original = writer.write_json
+        monkeypatch.setattr(writer, "write_json", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            trace.event("note", text="x")
+    else:
+        trace.event("note", text="x")
+        original = trace.flush
+        monkeypatch.setattr(trace, "flush", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            trace.close("delivered")
+    trace.close("interrupted")
+    assert Run(trace.path).status == "interrupted"

@@ -90,12 +90,13 @@ class TraceWriter:
         self._thread: threading.Thread | None = None
         self._fault: BaseException | None = None
         self._events_fd: int | None = None
+        self._made = False
         self._closed = False
 
     @property
     def opened(self) -> bool:
         """Whether anything was recorded."""
-        return self._thread is not None
+        return self._made
 
     def update_header(self, **fields: Any) -> None:
         """Add to run.json. Only before the first event."""
@@ -133,35 +134,41 @@ class TraceWriter:
     def close(self, status: Status, **result: Any) -> None:
         """Write result.json, the commit mark, and end the writer thread; what is recorded later is dropped.
 
-        Nothing happens if nothing was recorded, or the second time. Raises TraceError if it could not be written.
+        Nothing happens if nothing was recorded, or the second time; interrupted by Ctrl-C, it can be called again.
+        Raises TraceError if the mark could not be written.
         """
-        if self._thread is None or self._closed:
+        if self._closed or not self._made:
             return
         try:
             self.flush()
-            seconds = round(time.perf_counter() - self._start, 4)
-            finished = datetime.now(UTC).isoformat(timespec="milliseconds")
-            record = {
-                "schema": SCHEMA,
-                "id": self.id,
-                "status": status,
-                "finished": finished,
-                "seconds": seconds,
-            }
+            self._write_result(status, result)
+        except TraceError:
+            self._end()
+            raise
+        self._end()
+
+    def _write_result(self, status: Status, result: dict[str, Any]) -> None:
+        seconds = round(time.perf_counter() - self._start, 4)
+        finished = datetime.now(UTC).isoformat(timespec="milliseconds")
+        record = {"schema": SCHEMA, "id": self.id, "status": status, "finished": finished, "seconds": seconds}
+        try:
             write_json(self.path / "result.json", record | result)
         except OSError as error:
             raise TraceError(f"Cannot write the run folder {self.path}: {error.strerror or error}") from error
-        finally:
-            self._closed = True
+
+    def _end(self) -> None:
+        self._closed = True
+        if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
-            if self._events_fd is not None:
-                os.close(self._events_fd)
-                self._events_fd = None
+        if self._events_fd is not None:
+            os.close(self._events_fd)
+            self._events_fd = None
 
     def _open(self) -> None:
         try:
             (self.path / "images").mkdir(parents=True)
+            self._made = True
             write_json(self.path / "run.json", redact(self._header))
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             self._events_fd = os.open(self.path / "events.jsonl", flags, 0o644)
