@@ -15,7 +15,9 @@ def main() -> NoReturn:
         print(f"reedit {__version__}")
         sys.exit(0)
     gc.set_threshold(100_000, 20, 20)  # importing makes many objects and no garbage
-    from agent.cli.app import app
+    from agent.cli.app import app, without_options
 
+    if sys.argv[1:] in ([], ["--help"], ["-h"]):
+        without_options(app)
     app(prog_name="reedit")
     sys.exit(0)

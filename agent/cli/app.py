@@ -218,3 +218,17 @@ def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.J
 
 app.command()(batch)
 app.add_typer(trace_commands.app, name="trace")
+
+
+def without_options(group: typer.Typer) -> None:
+    """Leave only names and texts of the commands: their list needs none of the options, which take time to build."""
+    for command in group.registered_commands:
+        text = command.callback.__doc__
+
+        def bare() -> None: ...
+
+        bare.__doc__, bare.__name__ = text, getattr(command.callback, "__name__", "")
+        command.callback = bare
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            without_options(inner.typer_instance)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from agent.session import Reflection
 from agent.types import Outcome, Plan, Round
 from editor.photo import printable
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+Line = tuple[tuple[str, str], ...]
+"""Pieces of a line, each with its style."""
 TAG_STYLE = {
     "Success": "bold green",
     "Reflection": "bold yellow",
@@ -22,7 +27,24 @@ TAG_STYLE = {
 
 def console() -> Console:
     """For people. Markup is off: instructions and replies may contain brackets."""
+    from rich.console import Console
+
     return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def tell(lines: Iterator[Line]) -> None:
+    """Lines for people on stderr: styled and wrapped on a terminal; elsewhere whole and plain, and without rich."""
+    if sys.stderr.isatty():
+        from rich.text import Text
+
+        out = console()
+        for line in lines:
+            out.print(Text.assemble(*line))
+        return
+    encoding = sys.stderr.encoding or "utf-8"
+    for line in lines:
+        text = "".join(words for words, _ in line)
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -43,7 +65,7 @@ def plan(value: Plan, *, as_json: bool) -> None:
     for number, step in enumerate(value.steps, 1):
         print(f"{number}. {printable(step)}")
     if value.reasoning:
-        console().print(Text(printable(value.reasoning), style="dim"))
+        tell(iter([((printable(value.reasoning), "dim"),)]))
 
 
 def reflection(value: Reflection, *, as_json: bool) -> None:
@@ -56,11 +78,14 @@ def reflection(value: Reflection, *, as_json: bool) -> None:
             "facts": value.facts.model_dump(mode="json"),
         })  # fmt: skip
         return
-    out = console()
-    out.print(tag_text(value.verdict.tag), Text(f" score {value.consistency.score:g} of 10"), sep="")
-    out.print(Text(printable(value.verdict.reasoning)))
+    tell(_reflection_lines(value))
+
+
+def _reflection_lines(value: Reflection) -> Iterator[Line]:
+    yield _tag(value.verdict.tag), (f" score {value.consistency.score:g} of 10", "")
+    yield ((printable(value.verdict.reasoning), ""),)
     if value.verdict.instruction:
-        out.print(Text(f"next: {printable(value.verdict.instruction)}", style="yellow"))
+        yield ((f"next: {printable(value.verdict.instruction)}", "yellow"),)
 
 
 def outcome(value: Outcome, *, as_json: bool, quiet: bool, verbose: bool) -> None:
@@ -68,44 +93,39 @@ def outcome(value: Outcome, *, as_json: bool, quiet: bool, verbose: bool) -> Non
     if as_json:
         print_json(outcome_record(value))
         return
-    if quiet:
-        return
-    out = console()
+    if not quiet:
+        tell(_outcome_lines(value, verbose))
+
+
+def _outcome_lines(value: Outcome, verbose: bool) -> Iterator[Line]:
     height, width = value.image.shape[:2]
-    head = Text.assemble(
-        (printable(value.output or "(not written)"), "bold"), "  ", tag_text(value.tag),
-        f"  {width}x{height}  {_count(len(value.rounds), 'round')}  {value.seconds:.1f} s",
-    )  # fmt: skip
-    out.print(head, soft_wrap=True)
+    rest = f"  {width}x{height}  {_count(len(value.rounds), 'round')}  {value.seconds:.1f} s"
+    yield (printable(value.output or "(not written)"), "bold"), ("  ", ""), _tag(value.tag), (rest, "")
     for number, step in enumerate(value.plan.steps, 1):
-        out.print(Text(f"  {number}. {printable(step)}"))
+        yield ((f"  {number}. {printable(step)}", ""),)
     for this in value.rounds:
         if verbose or len(value.rounds) > 1:
-            _round(out, this, value.best, verbose)
-    out.print(Text(f"  {printable(value.reasoning)}", style="dim"))
+            yield from _round_lines(this, value.best, verbose)
+    yield ((f"  {printable(value.reasoning)}", "dim"),)
     for note in value.notes:
-        out.print(Text(f"  note: {printable(note)}", style="yellow"))
+        yield ((f"  note: {printable(note)}", "yellow"),)
     if value.run:
-        out.print(Text(f"  trace: {printable(value.run)}", style="dim"), soft_wrap=True)
+        yield ((f"  trace: {printable(value.run)}", "dim"),)
 
 
-def _round(out: Console, this: Round, best: int, verbose: bool) -> None:
+def _round_lines(this: Round, best: int, verbose: bool) -> Iterator[Line]:
     mark = "  ← delivered" if this.index == best else ""
-    out.print(Text.assemble(f"  round {this.index + 1}: ", tag_text(this.verdict.tag), mark))
+    yield (f"  round {this.index + 1}: ", ""), _tag(this.verdict.tag), (mark, "")
     if this.verdict.instruction:
-        out.print(Text(f"    next: {printable(this.verdict.instruction)}"))
+        yield ((f"    next: {printable(this.verdict.instruction)}", ""),)
     if not verbose:
         return
     for step in this.steps:
-        out.print(Text(f"    {printable(step.instruction)}  ({step.seconds:.2f} s)"))
+        yield ((f"    {printable(step.instruction)}  ({step.seconds:.2f} s)", ""),)
         for operation in step.details.get("operations", []):
-            out.print(
-                Text(
-                    f"      {printable(json.dumps(operation, ensure_ascii=False, default=str))}", style="dim"
-                )
-            )
+            yield ((f"      {printable(json.dumps(operation, ensure_ascii=False, default=str))}", "dim"),)
     for sentence in this.facts.sentences():
-        out.print(Text(f"    {sentence}", style="dim"))
+        yield ((f"    {sentence}", "dim"),)
 
 
 def outcome_record(value: Outcome) -> dict[str, Any]:
@@ -145,7 +165,13 @@ def _round_record(this: Round) -> dict[str, Any]:
 
 def tag_text(tag: str) -> Text:
     """A tag in its colour."""
-    return Text(f"<#{tag}>" if tag else "-", style=TAG_STYLE.get(tag, ""))
+    from rich.text import Text
+
+    return Text(*_tag(tag))
+
+
+def _tag(tag: str) -> tuple[str, str]:
+    return f"<#{tag}>" if tag else "-", TAG_STYLE.get(tag, "")
 
 
 def _count(number: int, noun: str) -> str:
