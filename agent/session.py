@@ -24,7 +24,6 @@ from agent.types import Consistency, LoopResult, Outcome, Plan, Reasoner, Task, 
 from editor import photo as photos
 from editor.base import Editor, Image, Mask
 from editor.measure import Facts, measure
-from editor.pixels import warm_up
 
 REASONERS: dict[str, str] = {
     "builtin": "agent.rules:RulesReasoner",
@@ -92,7 +91,6 @@ def run(
     if output is not None:
         photos.check_output(job.photo, output, job.overwrite)
     loading = _in_background(lambda: load(job, settings))  # decoding and importing overlap
-    _in_background(warm_up)
     made = editor or editors.configured(settings.editor, settings)
     trace = TraceWriter(settings.runs, {}, keep_full=settings.keep == "full")
     mind: Reasoner | None = None

@@ -41,11 +41,6 @@ def lab(image: Image) -> Float:
     return cast("Float", cv2.cvtColor(to_float(image), cv2.COLOR_RGB2Lab))
 
 
-def warm_up() -> None:
-    """Have OpenCV build its Lab tables (70 ms) now, for instance while a photo is being decoded."""
-    lab(np.zeros((1, 1, 3), np.uint8))
-
-
 def shrunk_size(height: int, width: int, pixels: int) -> tuple[int, int]:
     """(width, height) of no more than `pixels` pixels, aspect kept; the size itself when small enough."""
     scale = min(1.0, (pixels / max(1, height * width)) ** 0.5)

@@ -132,6 +132,7 @@ def _jpeg(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     tables, sampling = im.quantization, JpegImagePlugin.get_sampling(im)
     if "mp" in im.info:
         notes.append("Further pictures in the file (a depth or HDR gain map, say) are not kept.")
+    im.decodermaxblock = len(data)  # in one go: between blocks it would wait for the interpreter's lock
     im.load()
     encoder: dict[str, Any] = {"progressive": bool(im.info.get("progressive"))}
     # Tables of other than 64 numbers or of 16-bit numbers cannot be written again.
