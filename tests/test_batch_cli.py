@@ -26,7 +26,9 @@ from tests.conftest import EXAMPLES, ROOT, scene
 from tests.fake_vlm import PLAN, QUALITY, SCORE, SUCCESS, FakeVlm, answer_by_call
 
 Process = subprocess.CompletedProcess[str]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+SETTINGS = {name for name in os.environ if name.startswith("REEDIT_") and not name.startswith("REEDIT_TEST_")}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+ENVIRONMENT |= {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
 def manifest(folder: Path, count: int, width: int = 96, height: int = 64) -> Path:
