@@ -98,8 +98,7 @@ def run(
         mind = (reasoner or make_reasoner)(settings, trace)
         photo = loading.result()
         trace.update_header(**_header(job, settings, photo), **(header or {}))
-        mask = resolve_mask(job, photo.image)
-        task = Task(photo.image, instruction, made.abilities, mask, settings.seed, photo.alpha)
+        task = _task(job, settings, photo, instruction, made.abilities)
         options = LoopOptions(settings.rounds, settings.steps, settings.preserve)
         result = Loop(mind, made, trace, options, notify or (lambda stage: None)).run(task)
         return _deliver(photo, output, job, trace, result, began)
@@ -134,11 +133,13 @@ def think(job: Job, settings: Settings) -> Plan:
     """Only the plan."""
     photo = load(job, settings)
     made = editors.configured(settings.editor, settings)
-    mask = resolve_mask(job, photo.image)
-    task = Task(
-        photo.image, clean_instruction(job.instruction), made.abilities, mask, settings.seed, photo.alpha
-    )
+    task = _task(job, settings, photo, clean_instruction(job.instruction), made.abilities)
     return make_reasoner(settings, NullTrace()).think(task)
+
+
+def _task(job: Job, settings: Settings, photo: photos.Photo, instruction: str, abilities: str) -> Task:
+    mask = resolve_mask(job, photo.image)
+    return Task(photo.image, instruction, abilities, mask, settings.seed, photo.alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +154,11 @@ class Reflection:
 
 def reflect(before: Job, after: AnyPath, settings: Settings) -> Reflection:
     """Judge an edit, by whoever made it: before.photo is the source, `after` the result."""
-    source = load(before, settings).image
+    photo = load(before, settings)
     result = photos.load(after, max_megapixels=settings.max_megapixels, salvage=before.salvage).image
-    mask = resolve_mask(before, source)
-    task = Task(source, clean_instruction(before.instruction), "", mask, settings.seed)
+    task = _task(before, settings, photo, clean_instruction(before.instruction), "")
     reasoner = make_reasoner(settings, NullTrace())
-    facts = measure(source, result, mask)
+    facts = measure(task.source, result, task.mask)
     description = reasoner.describe(task)
     consistency = reasoner.score(task, result, description, facts)
     return Reflection(facts, description, consistency, reasoner.conclude(task, result, consistency, facts))
