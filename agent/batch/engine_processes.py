@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NoReturn
 
-from agent.batch.feed import Feed
+from agent.batch.feed import Feed, Reports, reports
 from agent.batch.state import hold_as_worker
 from agent.batch.work import Parts, Report, Work, perform, worker_died
 
@@ -42,26 +42,20 @@ class ProcessEngine:
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:
         """Carry out the feed."""
-        done: queue.SimpleQueue[Report | BaseException | None] = queue.SimpleQueue()
+        done: Reports = queue.SimpleQueue()
         threads = [
             threading.Thread(target=slot.work_off, args=(feed, done), name=f"reedit-worker-{n}", daemon=True)
             for n, slot in enumerate(self._slots)
         ]
         for thread in threads:
             thread.start()
-        running = len(threads)
+        ended = False
         try:
-            while running:
-                report = done.get()
-                if isinstance(report, BaseException):
-                    raise report
-                if report is None:
-                    running -= 1
-                else:
-                    yield report
+            yield from reports(done, len(threads))
+            ended = True
         finally:
             feed.stop()
-            if running:
+            if not ended:
                 self.close()
             for thread in threads:
                 thread.join()
@@ -85,7 +79,7 @@ class _Slot:
         self._ending = False
         self._lock = threading.Lock()
 
-    def work_off(self, feed: Feed, done: queue.SimpleQueue[Report | BaseException | None]) -> None:
+    def work_off(self, feed: Feed, done: Reports) -> None:
         """Hand the feed's work to the worker until there is no more. Runs in a thread of its own."""
         try:
             while (work := feed.take()) is not None:

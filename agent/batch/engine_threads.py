@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 
-from agent.batch.feed import Feed, Notify
+from agent.batch.feed import Feed, Notify, Reports, reports
 from agent.batch.sharing import SharedEditor
 from agent.batch.work import Parts, Report, perform
 from agent.config import Settings
@@ -48,7 +48,7 @@ class ThreadEngine:
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:
         """Carry out the feed."""
-        done: queue.SimpleQueue[Report | BaseException | None] = queue.SimpleQueue()
+        done: Reports = queue.SimpleQueue()
         cut = threading.Event()
         threads = [
             threading.Thread(target=self._slot, args=(feed, done, cut), name=f"reedit-job-{n}", daemon=True)
@@ -56,16 +56,8 @@ class ThreadEngine:
         ]
         for thread in threads:
             thread.start()
-        running = len(threads)
         try:
-            while running:
-                report = done.get()
-                if isinstance(report, BaseException):
-                    raise report
-                if report is None:
-                    running -= 1
-                else:
-                    yield report
+            yield from reports(done, len(threads))
         finally:
             feed.stop()
             cut.set()
@@ -76,9 +68,7 @@ class ThreadEngine:
     def close(self) -> None:
         """Nothing to end: the threads have ended with the feed."""
 
-    def _slot(
-        self, feed: Feed, done: queue.SimpleQueue[Report | BaseException | None], cut: threading.Event
-    ) -> None:
+    def _slot(self, feed: Feed, done: Reports, cut: threading.Event) -> None:
         try:
             while (work := feed.take()) is not None:
                 job_id = work.job.id

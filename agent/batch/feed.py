@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
@@ -12,6 +13,22 @@ from agent.loop import Stage
 
 Notify = Callable[[str, Stage], None]
 """Called as notify(job id, stage) from any thread."""
+
+
+Reports = queue.SimpleQueue[Report | BaseException | None]
+"""What the threads of an engine put: reports, None when one has no more work, what one failed with."""
+
+
+def reports(done: Reports, threads: int) -> Generator[Report, None, None]:
+    """Reports as they come, until each of the threads has no more work. Raises what a thread failed with."""
+    while threads:
+        report = done.get()
+        if isinstance(report, BaseException):
+            raise report
+        if report is None:
+            threads -= 1
+        else:
+            yield report
 
 
 class Feed:
