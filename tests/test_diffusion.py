@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import struct
 import threading
@@ -229,6 +230,53 @@ def test_what_the_hub_answers(kind: str, says: str) -> None:
     reply: Any = SimpleNamespace(headers={}, request=None)
     with pytest.raises(EditorUnavailable, match=says), loading.hub_errors("a/b"):
         raise getattr(errors, kind)("refused", response=reply)
+
+
+@pytest.mark.parametrize("family", editors.families(), ids=lambda family: family.name)
+def test_a_familys_own_model_is_pinned_unless_told_otherwise(family: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked_for(model: str | None) -> str:
+        wanted: list[str] = []
+
+        def locate(name: str) -> loading.Model:
+            wanted.append(name)
+            raise EditorUnavailable("stop")
+
+        monkeypatch.setattr(loading, "locate", locate)
+        with pytest.raises(EditorUnavailable, match="stop"):
+            family(Options(model=model)).edit(EditRequest(scene(), STEP))
+        return wanted[0]
+
+    repo, _, commit = asked_for(None).partition("@")
+    assert repo == family.model
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    assert asked_for(family.model) == f"{repo}@{commit}"
+    assert asked_for(f"{repo}@main") == f"{repo}@main"
+    assert asked_for("someone/else") == "someone/else"
+
+
+def test_a_model_counts_as_held_at_its_commit_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--a--b" / "snapshots" / "c0ffee"
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text("{}")
+    assert loading.in_cache("a/b", "c0ffee")
+    assert not loading.in_cache("a/b", "decade")
+
+
+@pytest.mark.parametrize(("at", "revision"), [("@c0ffee", "c0ffee"), ("", None)])
+def test_an_adapter_on_the_hub_may_be_pinned(
+    monkeypatch: pytest.MonkeyPatch, at: str, revision: str | None
+) -> None:
+    asked: list[Any] = []
+
+    def download(repo: str, name: str, revision: str | None) -> str:
+        asked.append((repo, name, revision))
+        raise EditorUnavailable("stop")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(EditorUnavailable):
+        lora.find(f"a/b{at}/sub/x.safetensors")
+    assert asked == [("a/b", "sub/x.safetensors", revision)]
 
 
 def test_too_little_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -209,11 +209,11 @@ def _diffusion_row(family: Any) -> EditorRow:
 
     mask = "inpaint" if family.inpaints else "composite"
     missing = loading.missing_modules()
-    held = loading.in_cache(family.model)
+    held = loading.in_cache(family.model, family.revision)
     if missing:
         status, fix = "not installed", loading.INSTALL
     elif not held:
-        status, fix = "no weights", f"hf download {family.model}"
+        status, fix = "no weights", f"hf download {family.model} --revision {family.revision}"
     else:
         status, fix = "ready", ""
     return EditorRow(

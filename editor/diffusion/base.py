@@ -85,6 +85,8 @@ class DiffusionEditor:
     abilities: ClassVar[str]
     model: ClassVar[str]
     """Hub id of the weights used when none are named."""
+    revision: ClassVar[str]
+    """Commit of `model` that is meant, unless another is asked for."""
     pipelines: ClassVar[tuple[str, ...]]
     """Pipeline classes in model_index.json that are this family's."""
     runs: ClassVar[dict[str, str]] = {}
@@ -194,7 +196,7 @@ class DiffusionEditor:
         return cast("Loaded", loading.once(key, self._load))
 
     def _load(self) -> Loaded:
-        model = loading.locate(self.options.model or self.model)
+        model = loading.locate(self._pinned())
         found = loading.pipeline_class(model.folder)
         if found not in self.pipelines:
             raise EditorUnavailable(
@@ -221,6 +223,10 @@ class DiffusionEditor:
         if level != "full" and self.options.memory == "auto":
             loaded.notes.append(f"The model's weights are held at --memory {level} ({why}).")
         return loaded
+
+    def _pinned(self) -> str:
+        named = self.options.model or self.model
+        return f"{named}@{self.revision}" if named == self.model else named
 
     def _for_masks(self, loaded: Loaded) -> Any:
         sibling = self.inpaints.get(type(loaded.pipe).__name__)

@@ -21,6 +21,7 @@ class Flux2Klein(DiffusionEditor):
         "repaints about one megapixel; it cannot crop, rotate or resize, and writes long text badly."
     )
     model = "black-forest-labs/FLUX.2-klein-4B"
+    revision = "e7b7dc27f91deacad38e78976d1f2b499d76a294"
     pipelines = ("Flux2KleinPipeline", "Flux2KleinKVPipeline", "Flux2KleinInpaintPipeline")
     runs: ClassVar = {"Flux2KleinInpaintPipeline": "Flux2KleinPipeline"}
     inpaints: ClassVar = {"Flux2KleinPipeline": "Flux2KleinInpaintPipeline"}

@@ -26,6 +26,7 @@ class FluxKontext(DiffusionEditor):
         "sentence per step works best. It repaints about one megapixel; it cannot crop, rotate or resize."
     )
     model = "black-forest-labs/FLUX.1-Kontext-dev"
+    revision = "24e9dedc4ef646698dc8eb4e18ae2cec3c9fea0d"
     pipelines = ("FluxKontextPipeline", "FluxKontextInpaintPipeline")
     runs: ClassVar = {"FluxKontextInpaintPipeline": "FluxKontextPipeline"}
     inpaints: ClassVar = {"FluxKontextPipeline": "FluxKontextInpaintPipeline"}

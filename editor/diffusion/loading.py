@@ -151,13 +151,13 @@ def _check_disk(repo: str, commit: str, size: int) -> None:
         )
 
 
-def in_cache(repo: str) -> bool:
-    """Whether a snapshot of a hub model is on this disk; asks neither the hub nor its client."""
+def in_cache(repo: str, revision: str) -> bool:
+    """Whether a hub model is on this disk at a commit; asks neither the hub nor its client."""
     home = Path(
         os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
     )
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    return any(cache.glob(f"models--{repo.replace('/', '--')}/snapshots/*/{INDEX}"))
+    return any(cache.glob(f"models--{repo.replace('/', '--')}/snapshots/{revision}/{INDEX}"))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class LongCatImageEdit(DiffusionEditor):
         "sentence per step works best. It repaints about one megapixel; it cannot crop, rotate or resize."
     )
     model = "meituan-longcat/LongCat-Image-Edit"
+    revision = "7b54ef423aa7854be7861600024be5c56ab7875a"
     pipelines = ("LongCatImageEditPipeline",)
     image_processor = "text_processor"
     counts_steps = False

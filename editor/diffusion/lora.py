@@ -17,7 +17,7 @@ HEAVIEST = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """One adapter. source: a .safetensors file, a folder with one, ORG/NAME or ORG/NAME/FILE on the hub."""
+    """One adapter. source: a .safetensors file, a folder with one, ORG/NAME[@COMMIT] or ORG/NAME[@COMMIT]/FILE."""
 
     source: str
     weight: float = 1.0
@@ -88,8 +88,9 @@ def _only_file(folder: Path, source: str) -> Path:
 def _hub_file(repo: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
+    repo, _, revision = repo.partition("@")
     with loading.hub_errors(repo):
-        path = Path(hf_hub_download(repo, name))
+        path = Path(hf_hub_download(repo, name, revision=revision or None))
     loading.check_safetensors(path)
     return path
 

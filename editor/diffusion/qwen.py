@@ -23,6 +23,7 @@ class QwenImageEdit(DiffusionEditor):
         "resize."
     )
     model = "Qwen/Qwen-Image-Edit-2511"
+    revision = "6f3ccc0b56e431dc6a0c2b2039706d7d26f22cb9"
     pipelines = ("QwenImageEditPlusPipeline", "QwenImageEditPipeline", "QwenImageEditInpaintPipeline")
     runs: ClassVar = {"QwenImageEditInpaintPipeline": "QwenImageEditPipeline"}
     inpaints: ClassVar = {
@@ -37,7 +38,8 @@ class QwenImageEdit(DiffusionEditor):
         "fast": Preset(
             4,
             1.0,
-            lora="lightx2v/Qwen-Image-Edit-2511-Lightning/Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors",
+            lora="lightx2v/Qwen-Image-Edit-2511-Lightning@d74eba145674fd7e31b949324e148e21e7118abd/"
+            "Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors",
             scheduler={
                 "base_shift": math.log(3),
                 "max_shift": math.log(3),

@@ -23,6 +23,7 @@ class ZImage(DiffusionEditor):
         "picture wanted, not the change. It cannot remove or move one object without a mask, crop, rotate or resize."
     )
     model = "Tongyi-MAI/Z-Image-Turbo"
+    revision = "f332072aa78be7aecdf3ee76d5c247082da564a6"
     pipelines = ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline")
     runs: ClassVar = {
         "ZImagePipeline": "ZImageImg2ImgPipeline",
