@@ -233,7 +233,9 @@ def test_what_the_hub_answers(kind: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("family", editors.families(), ids=lambda family: family.name)
-def test_a_familys_own_model_is_pinned_unless_told_otherwise(family: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_familys_own_model_is_pinned_unless_told_otherwise(
+    family: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def asked_for(model: str | None) -> str:
         wanted: list[str] = []
 
