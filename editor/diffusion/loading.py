@@ -7,11 +7,13 @@ wrongly (an empty tokenizer, another family's folder, truncated weights) is refu
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
 import struct
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -278,9 +280,9 @@ def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | No
 
     image_processor: the component that reads pictures for a vision-language encoder, if the family has one.
     """
-    import diffusers
+    with quiet_imports():
+        import diffusers
 
-    with quiet():
         cls = getattr(diffusers, class_name, None)
     if cls is None:
         raise EditorUnavailable(
@@ -336,6 +338,18 @@ def _plain_processor(folder: Path) -> Any:
         pictures = Qwen2VLImageProcessorPil.from_pretrained(str(folder), local_files_only=True)
         words = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     return plain_processor_class()(pictures, words)
+
+
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Around imports of diffusers, torchao and bitsandbytes: they tell of kernels for other machines, and more."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @contextmanager

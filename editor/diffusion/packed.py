@@ -1,0 +1,70 @@
+"""Linear layers whose weights are held in fewer bits and unpacked for each product. Importing this imports torch.
+
+A packed layer is an nn.Linear whose `weight` is worked out when it is asked for: forward, adapters and whatever else
+reads a weight find the one that is computed with. What is stored are plain parameters, so that every way of moving a
+module (to, model offload, group offload with streams) moves them too; bits are kept as uint8, which no change of the
+module's floating-point dtype touches.
+"""
+
+from __future__ import annotations
+
+import torch
+
+BLOCK = 64
+"""Weights that share one scale in NF4 (QLoRA, arXiv 2305.14314, section 3)."""
+_FP8 = torch.float8_e4m3fn
+
+
+class PackedLinear(torch.nn.Linear):  # type: ignore[misc]
+    """What both formats share. Takes over the bias of the layer that it packs."""
+
+    def __init__(self, linear: torch.nn.Linear) -> None:
+        torch.nn.Module.__init__(self)  # nn.Linear's own would make a weight
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.computes_in = linear.weight.dtype
+        self.bias = linear.bias
+
+    def _keep(self, name: str, value: torch.Tensor) -> None:
+        self.register_parameter(name, torch.nn.Parameter(value, requires_grad=False))
+
+
+class Float8Linear(PackedLinear):
+    """8 bits a weight: float8 e4m3 with a scale for each row.
+
+    The scale is a power of two: a floating-point format loses nothing by it, and the product with it is exact in
+    bfloat16 too. Without a scale, weights below 2**-6 would fall among the subnormal numbers.
+    """
+
+    def __init__(self, linear: torch.nn.Linear) -> None:
+        super().__init__(linear)
+        weight = linear.weight.detach().float()
+        peak = weight.abs().amax(dim=1, keepdim=True)
+        exponent = torch.log2(peak / torch.finfo(_FP8).max).ceil().clamp(min=-100)  # a row of zeros has none
+        scale = torch.exp2(exponent)
+        self._keep("packed", (weight / scale).to(_FP8).view(torch.uint8))
+        self._keep("scale", scale.to(self.computes_in))
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """(out, in) in the dtype of the computation."""
+        return self.packed.view(_FP8).to(self.computes_in) * self.scale
+
+
+class Nf4Linear(PackedLinear):
+    """4 bits a weight: the 16 quantiles of a normal distribution, scaled in blocks of BLOCK (bitsandbytes' NF4)."""
+
+    def __init__(self, linear: torch.nn.Linear) -> None:
+        super().__init__(linear)
+        packed, scale = torch.ops.bitsandbytes.quantize_4bit(
+            linear.weight.detach().contiguous(), BLOCK, "nf4", torch.uint8
+        )
+        self._keep("packed", packed)
+        self._keep("scale", scale)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """(out, in) in the dtype of the computation."""
+        shape = [self.out_features, self.in_features]
+        return torch.ops.bitsandbytes.dequantize_4bit(
+            self.packed, self.scale, BLOCK, "nf4", shape, self.computes_in
+        )

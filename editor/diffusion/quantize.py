@@ -1,0 +1,152 @@
+"""Weights in fewer bits, which is lossy and off unless asked for: `--quantize fp8` and `--quantize 4bit`.
+
+fp8    8 bits a weight, scaled by row. With torchao, on a GPU of compute capability 8.9 (Ada, Hopper) or later, the
+       transformer's matrix products are done in fp8 as well; elsewhere weights are unpacked layer by layer and the
+       products stay as they were (layerwise casting, with a scale).
+4bit   NF4 of bitsandbytes: 4.5 bits a weight, unpacked layer by layer.
+
+Only linear layers inside of the repeated blocks are packed, of the transformer and of encoders that are large beside
+it: embeddings, the last projection and the autoencoder take little memory and lose the most.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from editor.base import EditorUnavailable
+from editor.diffusion import loading
+
+Method = Literal["none", "fp8", "4bit"]
+INSTALL = 'pip install "reedit[quantize]"'
+PACKAGES = {"torchao": "fp8 matrix products", "bitsandbytes": "4bit"}
+"""Packages of the extra -> what each is for."""
+ADA = (8, 9)
+"""Compute capability from which matrix products and Triton know fp8 (e4m3)."""
+LARGE = 0.1
+"""Encoders of at least this share of the transformer's weights are packed too."""
+_MODULATION = re.compile(r"(^|\.)(norm\w*|adaLN\w*|\w*_mod)\.")
+"""Layers that turn the timestep into scales and shifts: one row of numbers, nothing to gain by an fp8 product."""
+
+
+def check(method: Method, device: Any) -> None:
+    """Raises EditorUnavailable when this machine cannot do it; before weights are loaded."""
+    if method == "none":
+        return
+    if device.type not in ("cuda", "cpu"):
+        raise EditorUnavailable(f"--quantize {method} needs a CUDA GPU or a CPU; --quantize none runs here.")
+    if method == "4bit" and find_spec("bitsandbytes") is None:
+        raise EditorUnavailable(f"--quantize 4bit needs bitsandbytes: {INSTALL}")
+
+
+def apply(pipe: Any, method: Method, device: Any) -> str:
+    """Pack a loaded pipeline's transformer and its large encoders where they are; says how, "" for none."""
+    if method == "none":
+        return ""
+    done = convert(pipe.transformer, method, device)
+    enough = LARGE * _count(pipe.transformer)
+    for name, part in pipe.components.items():
+        if name.startswith("text_encoder") and part is not None and _count(part) >= enough:
+            convert(part, method, device, products=False)
+    return done
+
+
+def convert(module: Any, method: Method, device: Any, *, products: bool = True) -> str:
+    """Pack the linear layers of a module's repeated blocks in place; says how.
+
+    Each layer is brought to `device` by itself, packed there, and put back where it was: beyond the module only one
+    layer takes memory. products: whether fp8 products may be used. Adapters that are loaded keep their precision.
+    Raises EditorUnavailable, see `check`.
+    """
+    check(method, device)
+    if method == "none":
+        return ""
+    fast = method == "fp8" and products and _has_fp8_products(device)
+    for parent, child, name in list(_linears(module)):
+        linear = getattr(parent, child)
+        home = linear.weight.device
+        linear.to(device)
+        if fast and _takes_product(linear, name):
+            _to_torchao(linear)
+        else:
+            linear = _pack(linear, method)
+        setattr(parent, child, linear.to(home))
+    if method == "4bit":
+        return "NF4 weights (bitsandbytes)"
+    return "fp8 weights and matrix products (torchao)" if fast else "fp8 weights"
+
+
+def compiles(method: Method, device: Any) -> bool:
+    """Whether packed blocks can be compiled: Triton has no e4m3 before Ada."""
+    import torch
+
+    return method != "fp8" or device.type != "cuda" or torch.cuda.get_device_capability(device) >= ADA
+
+
+def advice(method: Method, device: Any) -> str:
+    """What would make it faster here, "" when nothing would."""
+    import torch
+
+    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= ADA
+    if method == "fp8" and able and find_spec("torchao") is None:
+        return f"matrix products in fp8 need torchao: {INSTALL}"
+    return ""
+
+
+def _linears(module: Any) -> Iterator[tuple[Any, str, str]]:
+    """Parent, attribute and full name of each linear layer to be packed."""
+    import torch
+
+    kept = tuple(getattr(module, "_keep_in_fp32_modules", None) or ())
+    blocks = [name for name, part in module.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    for name, part in module.named_modules():
+        # exactly Linear: what is packed already stays
+        if type(part) is not torch.nn.Linear or not any(name.startswith(f"{block}.") for block in blocks):
+            continue
+        parts = name.split(".")
+        if any(word.startswith("lora_") or word in kept for word in parts):
+            continue
+        yield module.get_submodule(".".join(parts[:-1])), parts[-1], name
+
+
+def _pack(linear: Any, method: Method) -> Any:
+    from editor.diffusion.packed import Float8Linear, Nf4Linear
+
+    if method == "fp8":
+        return Float8Linear(linear)
+    with loading.quiet_imports():
+        import bitsandbytes  # noqa: F401  (registers the operators of Nf4Linear)
+    return Nf4Linear(linear)
+
+
+def _has_fp8_products(device: Any) -> bool:
+    import torch
+
+    return (
+        device.type == "cuda"
+        and torch.cuda.get_device_capability(device) >= ADA
+        and find_spec("torchao") is not None
+    )
+
+
+def _takes_product(linear: Any, name: str) -> bool:
+    """Whether the matrix units take it: sides of a multiple of 16, bfloat16, more than one row of input."""
+    import torch
+
+    fits = linear.in_features % 16 == 0 and linear.out_features % 16 == 0
+    return fits and linear.weight.dtype == torch.bfloat16 and _MODULATION.search(name) is None
+
+
+def _to_torchao(linear: Any) -> None:
+    with loading.quiet_imports():
+        from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, PerRow, quantize_
+
+        # its advice for the compiler would change every other model's numbers in this process
+        config = Float8DynamicActivationFloat8WeightConfig(granularity=PerRow(), set_inductor_config=False)
+        quantize_(linear, config)
+
+
+def _count(module: Any) -> int:
+    return sum(p.numel() for p in module.parameters())
