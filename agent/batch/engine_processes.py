@@ -7,28 +7,18 @@ its place. Workers are replaced after some jobs, so that no leak in a library ad
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import queue
-import signal
 import threading
 from collections.abc import Generator
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
 
 from agent.batch.feed import Feed, Reports, reports
-from agent.batch.state import hold_as_worker
 from agent.batch.work import Parts, Report, Work, perform, worker_died
+from agent.batch.workers import Worker, at_work, cpus
 
 JOBS_PER_WORKER = 500
-PATIENCE = 10.0
-"""Seconds that a worker told to end gets to close its trace."""
-
-
-def cpus() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ProcessEngine:
@@ -73,8 +63,7 @@ class _Slot:
 
     def __init__(self, folder: Path, threads: int, jobs_per_worker: int) -> None:
         self._folder, self._threads, self._jobs_per_worker = folder, threads, jobs_per_worker
-        self._process: Any = None
-        self._pipe: Connection | None = None
+        self._worker: Worker | None = None
         self._jobs = 0
         self._ending = False
         self._lock = threading.Lock()
@@ -94,72 +83,37 @@ class _Slot:
 
     def _do(self, work: Work) -> Report:
         try:
-            pipe = self._ready_worker()
+            pipe = self._ready_worker().pipe
             pipe.send(work)
             report: Report = pipe.recv()
         except (EOFError, ConnectionError):
-            process, self._process = self._process, None
-            if process is None:  # told to end before it began
-                return worker_died(work, "the batch is ending")
-            process.join()
-            return worker_died(work, _how(process.exitcode))
+            worker, self._worker = self._worker, None
+            # None: told to end before it began
+            return worker_died(work, "the batch is ending" if worker is None else worker.died())
         return report
 
-    def _ready_worker(self) -> Connection:
-        if self._process is not None and self._jobs >= self._jobs_per_worker:
-            assert self._pipe is not None
-            self._pipe.close()  # the worker reads the end of the pipe, and ends
-            self._process.join()
-            self._process = None
-        if self._process is None:
-            self._start()
-        self._jobs += 1
-        assert self._pipe is not None
-        return self._pipe
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_worker, args=(theirs, self._folder, self._threads), name="reedit-worker", daemon=True
-        )
-        # Ctrl-C goes to the whole process group; what happens to the workers is for this process to say
-        held = hasattr(signal, "pthread_sigmask") and signal.pthread_sigmask(
-            signal.SIG_BLOCK, [signal.SIGINT]
-        )
-        try:
+    def _ready_worker(self) -> Worker:
+        if self._worker is not None and self._jobs >= self._jobs_per_worker:
+            self._worker.dismiss()
+            self._worker = None
+        if self._worker is None:
             with self._lock:
                 if self._ending:
                     raise EOFError
-                process.start()
-                self._process, self._pipe, self._jobs = process, ours, 0
-        finally:
-            if held is not False:
-                signal.pthread_sigmask(signal.SIG_SETMASK, held)
-            theirs.close()
-        ours.recv()  # from here on it holds the folder: it will not outlive this process unseen
+                self._worker, self._jobs = Worker(_worker, (self._folder, self._threads)), 0
+            self._worker.pipe.recv()  # it is ready
+        self._jobs += 1
+        return self._worker
 
     def terminate(self) -> None:
         with self._lock:
             self._ending = True
-            if self._process is not None:
-                self._process.terminate()
+            if self._worker is not None:
+                self._worker.terminate()
 
     def join(self) -> None:
-        process = self._process
-        if process is not None:
-            process.join(PATIENCE)
-            if process.is_alive():
-                process.kill()
-                process.join()
-
-
-def _how(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        name = signal.Signals(-exitcode).name
-        hint = ", perhaps for lack of memory" if name == "SIGKILL" else ""
-        return f"the worker process was ended by {name}{hint}"
-    return f"the worker process ended with exit code {exitcode}"
+        if self._worker is not None:
+            self._worker.join()
 
 
 # in the worker ------------------------------------------------------------------------------------------
@@ -174,26 +128,14 @@ def _worker(pipe: Connection, folder: Path, threads: int) -> None:
             os._exit(0)
         raise KeyboardInterrupt  # the job closes its trace
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, terminate)
-    threading.Thread(target=_end_with_parent, name="reedit-watch", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
-        hold_as_worker(folder)  # until the process ends
+        at_work(folder, pipe, terminate)
         import cv2
 
         cv2.setNumThreads(threads)
-        pipe.send("ready")
         while True:
             work = pipe.recv()
             working = True
             report = perform(work, Parts())
             working = False
             pipe.send(report)
-
-
-def _end_with_parent() -> NoReturn:
-    """End at once when the batch is gone: nobody would record what this worker still made."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)

@@ -165,7 +165,8 @@ def _local_engine(settings: Settings, folder: Path, count: int, in_flight: int |
 
     _ask_once(lambda: make_reasoner(settings, NullTrace()))
     if settings.editor == "builtin":
-        from agent.batch.engine_processes import ProcessEngine, cpus
+        from agent.batch.engine_processes import ProcessEngine
+        from agent.batch.workers import cpus
 
         default = cpus() if settings.reasoner == "builtin" else 2 * cpus()
         return ProcessEngine(folder, min(in_flight or default, count))

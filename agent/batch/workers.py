@@ -1,0 +1,103 @@
+"""A process of this machine that works for a batch: how it is started, ended, and found dead."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NoReturn
+
+from agent.batch.state import hold_as_worker
+
+PATIENCE = 10.0
+"""Seconds that a worker told to end gets to close its traces."""
+
+
+def cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Worker:
+    """A process that runs target(pipe, *args), and this side of its pipe. It begins with a message: it is ready.
+
+    daemon: False for one that has to start processes of its own.
+    """
+
+    def __init__(self, target: Callable[..., object], args: tuple[Any, ...], *, daemon: bool = True) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=target, args=(theirs, *args), name="reedit-worker", daemon=daemon
+        )
+        with _without_interrupts():
+            self._process.start()
+        theirs.close()
+
+    def died(self) -> str:
+        """How it ended, in words; waits until it has."""
+        self._process.join()
+        return _how(self._process.exitcode)
+
+    def dismiss(self) -> None:
+        """Let it end by itself: there is no more work. Waits until it has."""
+        self.pipe.close()  # it reads the end of the pipe
+        self._process.join()
+
+    def terminate(self) -> None:
+        """Tell it to end; jobs in the middle close their traces as interrupted."""
+        self._process.terminate()
+
+    def join(self, patience: float = PATIENCE) -> None:
+        """Wait until it has ended; after `patience` seconds it is killed."""
+        self._process.join(patience)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Generator[None, None, None]:
+    """Ctrl-C goes to the whole process group; what happens to the workers is for this process to say."""
+    held = hasattr(signal, "pthread_sigmask") and signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        if held is not False:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        hint = ", perhaps for lack of memory" if name == "SIGKILL" else ""
+        return f"the worker process was ended by {name}{hint}"
+    return f"the worker process ended with exit code {exitcode}"
+
+
+# in the worker ------------------------------------------------------------------------------------------
+
+
+def at_work(folder: Path, pipe: Connection, terminate: Callable[..., object]) -> None:
+    """Make this process a worker of the folder. terminate: what SIGTERM calls.
+
+    From the message that this sends on it holds the folder: it will not outlive the batch unseen.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminate)
+    threading.Thread(target=_end_with_parent, name="reedit-watch", daemon=True).start()
+    hold_as_worker(folder)  # until the process ends
+    pipe.send("ready")
+
+
+def _end_with_parent() -> NoReturn:
+    """End at once when the batch is gone: nobody would record what this worker still made."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
