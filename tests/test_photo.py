@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import struct
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,7 @@ def test_sixteen_bits_stay_sixteen_bits(extension: str, channels: int, profile: 
         color_samples, alpha = (
             (samples[..., :3].copy(), samples[..., 3]) if channels == 4 else (samples, None)
         )
-        bare = png.encode(color_samples, alpha, 6)
+        bare = png.encode(color_samples, alpha)
         source.write_bytes(png.with_chunks(bare, png.metadata_chunks(icc, None, None, None)))
     photo = photos.load(source)
     assert photo.image.dtype == np.uint16
@@ -659,7 +660,7 @@ def test_masks(tmp_path: Path) -> None:
     assert (photos.load_mask(grey, (96, 64)) == mask).all()
     painted = np.dstack([np.full((64, 96, 3), (200, 0, 0), np.uint8), mask])
     assert (photos.load_mask(write(tmp_path / "painted.png", painted, "RGBA"), (96, 64)) == mask).all()
-    (tmp_path / "deep.png").write_bytes(png.encode(mask.astype(np.uint16) * 257, None, 1))
+    (tmp_path / "deep.png").write_bytes(png.encode(mask.astype(np.uint16) * 257, None))
     assert (photos.load_mask(tmp_path / "deep.png", (96, 64)) == mask).all()
     with pytest.raises(UsageError, match="96 x 64, the photo is 64 x 96"):
         photos.load_mask(grey, (64, 96))
@@ -770,12 +771,35 @@ def test_extreme_shapes(shape: tuple[int, int, int], extension: str, tmp_path: P
     assert photos.load(tmp_path / f"b.{extension}").image.shape == shape
 
 
+@pytest.mark.parametrize("compressor", ["isal", "zlib"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_encode_png(dtype: type[np.uint8 | np.uint16]) -> None:
-    picture = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (31, 17, 3), dtype=dtype)
+@pytest.mark.parametrize("shape", [(1, 1), (31, 17), (31, 17, 3), (700, 900, 3), (1, 400_000, 3)])
+def test_encode_png(
+    compressor: str,
+    dtype: type[np.uint8 | np.uint16],
+    shape: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if compressor == "zlib":
+        monkeypatch.setitem(sys.modules, "isal", None)
+    else:
+        pytest.importorskip("isal")
+    rng = np.random.default_rng(0)
+    picture, alpha = (rng.integers(0, np.iinfo(dtype).max, size, dtype) for size in (shape, shape[:2]))
     data = photos.encode_png(picture)
     assert photos.sniff(data) == "PNG"
-    if dtype == np.uint16:
-        assert (png.decode_deep(data) == picture).all()
-    else:
-        assert (np.asarray(PILImage.open(io.BytesIO(data))) == picture).all()
+    assert [kind for kind, _ in png.chunks(data)][-1] == b"IEND"
+    assert (decoded(data) == picture).all()
+    widened = picture if picture.ndim == 3 else np.dstack([picture] * 3)
+    assert (decoded(png.encode(picture, alpha)) == np.dstack([widened, alpha])).all()
+    if dtype == np.uint8:
+        with PILImage.open(io.BytesIO(png.encode(picture, alpha))) as found:
+            assert found.mode == ("RGBA" if picture.ndim == 3 else "LA")
+
+
+def decoded(data: bytes) -> np.ndarray:
+    """As OpenCV reads it, grey with alpha widened to RGBA."""
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found.ndim == 2:
+        return found
+    return cv2.cvtColor(found, cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)

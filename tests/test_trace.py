@@ -54,13 +54,16 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path) -> None:
 
 
 def test_large_pictures_are_scaled_down_unless_kept_in_full(tmp_path: Path) -> None:
-    big = np.zeros((1500, 2000, 3), np.uint8)
-    for keep, scale in ((False, 0.816), (True, 1.0)):
+    for size, keep, scale in (
+        ((2000, 1500), False, 0.816),
+        ((2000, 1500), True, 1.0),
+        ((1920, 1080), False, 1.0),
+    ):
         trace = TraceWriter(tmp_path, {}, keep_full=keep)
-        trace.event("started", image=trace.image(big))
+        trace.event("started", image=trace.image(np.zeros((*size[::-1], 3), np.uint8)))
         trace.close("delivered")
         ref = Run(trace.path).events[0].image
-        assert (ref.width, ref.height) == (2000, 1500)
+        assert (ref.width, ref.height) == size
         assert ref.scale == pytest.approx(scale, abs=0.001)
 
 

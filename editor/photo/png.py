@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from editor.base import Image, PhotoError
+from editor.base import Image
 from editor.photo.model import Samples, SizeCheck
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -20,6 +21,9 @@ _KEPT = (*_COLOR, *_TEXT, b"iCCP", b"eXIf", b"pHYs")
 _XMP_KEY = b"XML:com.adobe.xmp\0"
 _EXIF_KEY = b"Raw profile type "
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_COLOR_TYPES = {1: 0, 3: 2, 2: 4, 4: 6}
+_BAND_BYTES = 1 << 20
+"""Of a picture, filtered at a time: it stays in the cache of one core."""
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -103,30 +107,52 @@ def _inflate(stream: bytes | bytearray, limit: int) -> bytes:
     return b"".join(parts)[:limit]
 
 
-def encode_png(image: Image, level: int = 1) -> bytes:
-    """A picture, (H, W, 3) RGB or (H, W) grey, uint8 or uint16, as PNG; `level` 0 (fast) to 9 (small)."""
-    return encode(image, None, level)
+def encode_png(image: Image) -> bytes:
+    """A picture, (H, W, 3) RGB or (H, W) grey, uint8 or uint16, as PNG, made quickly rather than small."""
+    return encode(image, None)
 
 
-def encode(samples: Samples, alpha: Samples | None, level: int) -> bytes:
-    """Samples, with their alpha or without, as a bare PNG. Grey with alpha is written as RGBA."""
-    import cv2
+def encode(samples: Samples, alpha: Samples | None) -> bytes:
+    """Samples, (H, W) or (H, W, 3), with their alpha or without, as a bare PNG."""
+    whole = samples if alpha is None else cast("Samples", np.dstack([samples, alpha]))
+    height, width = whole.shape[:2]
+    channels = whole.shape[2] if whole.ndim == 3 else 1
+    squeezer = _squeezer()
+    parts = [squeezer.compress(rows) for rows in _filtered(whole)] + [squeezer.flush()]
+    header = struct.pack(">IIBBBBB", width, height, whole.itemsize * 8, _COLOR_TYPES[channels], 0, 0, 0)
+    return b"".join(
+        [
+            SIGNATURE,
+            chunk(b"IHDR", header),
+            *(chunk(b"IDAT", part) for part in parts if part),
+            chunk(b"IEND", b""),
+        ]
+    )
 
-    if alpha is not None:
-        order = cv2.COLOR_RGB2BGRA if samples.ndim == 3 else cv2.COLOR_GRAY2BGRA
-        bgr = cv2.cvtColor(samples, order)
-        bgr[..., 3] = alpha
-    else:
-        bgr = cv2.cvtColor(samples, cv2.COLOR_RGB2BGR) if samples.ndim == 3 else samples
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, level]
-    if level <= 1 and hasattr(cv2, "IMWRITE_PNG_FILTER"):
-        # Measured at 24 MP: 0.4 s against 1.0 s with the defaults of level 1, and no bigger.
-        settings += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-        settings += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
-    done, data = cv2.imencode(".png", bgr, settings)
-    if not done:
-        raise PhotoError("the picture could not be encoded as PNG")
-    return data.tobytes()
+
+def _filtered(samples: Samples) -> Iterator[NDArray[np.uint8]]:
+    """The rows through the filter Up, each with its type in front, some at a time (PNG specification, 9.2)."""
+    height = len(samples)
+    step = max(1, _BAND_BYTES // samples[0].nbytes)
+    above = np.zeros((1, samples[0].nbytes), np.uint8)
+    for top in range(0, height, step):
+        band = np.ascontiguousarray(samples[top : top + step], samples.dtype.newbyteorder(">"))
+        rows = band.reshape(len(band), -1).view(np.uint8)
+        made = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
+        made[:, 0] = 2
+        np.subtract(rows[:1], above, out=made[:1, 1:])
+        np.subtract(rows[1:], rows[:-1], out=made[1:, 1:])
+        above = rows[-1:]
+        yield made
+
+
+def _squeezer() -> Any:
+    """A compressor of zlib's interface. Measured on filtered photos of 2 MP: ISA-L 14 ms, zlib 40 to 70 ms."""
+    try:
+        from isal import isal_zlib
+    except ImportError:  # made for few processors
+        return zlib.compressobj(1, strategy=zlib.Z_RLE)  # what the filter leaves repeats little else
+    return isal_zlib.compressobj(1)
 
 
 def with_chunks(bare: bytes, extra: list[bytes]) -> bytes:

@@ -258,7 +258,7 @@ def _iptc_segment(records: bytes) -> bytes:
 
 
 def _png(photo: Photo, made: Output, _quality: int | None) -> bytes:
-    bare = png.encode(made.samples, made.alpha, 1)
+    bare = png.encode(made.samples, made.alpha)
     extra = png.metadata_chunks(made.icc, made.exif, made.xmp, photo.carried.dpi)
     return png.with_chunks(bare, [*extra, *photo.carried.chunks])
 
