@@ -9,15 +9,25 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Entry point of `reedit`."""
+    try:
+        from agent.cli import boundary
+
+        boundary.open_streams()
+    except KeyboardInterrupt:  # so early that there is nothing to tell
+        sys.exit(130)
+    boundary.run(_main)
+
+
+def _main() -> int | None:
     if sys.argv[1:] in (["--version"], ["-V"]):  # scripts ask often: answered before typer is imported
         from reedit import __version__
 
         print(f"reedit {__version__}")
-        sys.exit(0)
+        return 0
     gc.set_threshold(100_000, 20, 20)  # importing makes many objects and no garbage
     from agent.cli.app import app, without_options
 
     if sys.argv[1:] in ([], ["--help"], ["-h"]):
         without_options(app)
-    app(prog_name="reedit")
-    sys.exit(0)
+    code: int | None = app(prog_name="reedit", standalone_mode=False)
+    return code

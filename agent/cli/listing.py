@@ -82,10 +82,8 @@ def _line(cells: list[str], widths: list[int], room: int | None, colour: bool) -
 
 
 def write(lines: Iterable[str]) -> None:
-    """Lines on stdout; what its encoding lacks is escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    text = "\n".join(lines) + "\n"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    """Lines on stdout, in one go."""
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def moment(text: str | None, now: datetime | None = None) -> datetime | None:

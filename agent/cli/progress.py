@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from agent.cli.boundary import heed
+
 
 @contextmanager
-def watch(rounds: int, *, quiet: bool) -> Iterator[Callable[[Any], None] | None]:
-    """Yield a function that takes `agent.loop.Stage`s and shows them on stderr, or None when nobody looks."""
+def watch(rounds: int, *, quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """Yield a function that takes `agent.loop.Stage`s, shows them on stderr when somebody looks, and heeds Ctrl-C."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield lambda stage: heed()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -28,6 +30,7 @@ def watch(rounds: int, *, quiet: bool) -> Iterator[Callable[[Any], None] | None]
         line = bar.add_task("loading", total=None, count="")
 
         def notify(stage: Any) -> None:
+            heed()
             known = stage.total > 0
             bar.update(
                 line,

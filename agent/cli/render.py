@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from agent.cli import boundary
 from agent.session import Reflection
 from agent.types import Outcome, Plan, Round
 from editor.photo import printable
@@ -41,10 +42,8 @@ def tell(lines: Iterator[Line]) -> None:
         for line in lines:
             out.print(Text.assemble(*line))
         return
-    encoding = sys.stderr.encoding or "utf-8"
     for line in lines:
-        text = "".join(words for words, _ in line)
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+        boundary.tell("".join(words for words, _ in line))
 
 
 def print_json(value: Any) -> None:
