@@ -1,8 +1,9 @@
 """Settings: flags > REEDIT_* > ./reedit.yaml > the user's config file > defaults.
 
 The user's file is $XDG_CONFIG_HOME/reedit/reedit.yaml (~/.config/reedit/reedit.yaml). Keys are the field names below,
-written with "_" or "-"; an unknown key is an error that names the nearest valid one. Keys of servers are never
-settings: they come from the environment only (REEDIT_VLM_API_KEY, REEDIT_EDITOR_API_KEY).
+written with "_" or "-"; an unknown key is an error that names the nearest valid one, and an empty variable counts as
+not set. Paths in a file are relative to it. Keys of servers are never settings: they come from the environment only
+(REEDIT_VLM_API_KEY, REEDIT_EDITOR_API_KEY).
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from agent.errors import ConfigError
 
@@ -21,7 +30,10 @@ FILE = "reedit.yaml"
 PREFIX = "REEDIT_"
 SECRETS = frozenset({"REEDIT_VLM_API_KEY", "REEDIT_EDITOR_API_KEY"})
 _PATHS = frozenset({"runs", "prompts"})
-_NOT_SETTINGS = SECRETS | {"REEDIT_CONFIG"}
+_WEEK = 604_800.0
+"""Seconds; sockets take no time without end."""
+_MODELS = frozenset({"editor", "editor_model", "lora"})
+"""Settings that may name a folder: one that begins with ./, ../ or ~ is meant as a path."""
 
 
 class Settings(BaseModel):
@@ -52,8 +64,12 @@ class Settings(BaseModel):
     )
     vlm_model: str | None = Field(None, description="its model; default: the one the server names")
     vlm_max_pixels: int = Field(627_200, ge=3136, description="pixels of a picture sent to the VLM, at most")
-    vlm_timeout: float = Field(120.0, gt=0, description="seconds one call to the VLM may take in all")
-    vlm_wait: float = Field(120.0, ge=0, description="seconds to wait for a VLM server that went away")
+    vlm_timeout: float = Field(
+        120.0, gt=0, le=_WEEK, description="seconds one call to the VLM may take in all"
+    )
+    vlm_wait: float = Field(
+        120.0, ge=0, le=_WEEK, description="seconds to wait for a VLM server that went away"
+    )
     reflection: Literal["cascade", "fused"] = Field(
         "cascade", description="score and conclude in two calls, or in one (faster)"
     )
@@ -69,7 +85,9 @@ class Settings(BaseModel):
     editor_api: Literal["auto", "vllm-omni", "sglang", "openai"] = Field(
         "auto", description="whose form of the request editor_url takes; auto asks the server"
     )
-    editor_timeout: float = Field(600.0, gt=0, description="seconds one edit by a server may take in all")
+    editor_timeout: float = Field(
+        600.0, gt=0, le=_WEEK, description="seconds one edit by a server may take in all"
+    )
     editor_steps: int | None = Field(
         None, ge=1, le=1000, description="denoising steps; default: the model's own"
     )
@@ -109,6 +127,19 @@ class Settings(BaseModel):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML's yes and true are no numbers."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("Input should not be yes or no")
+        return value
+
+    @field_validator("runs", "prompts")
+    @classmethod
+    def _at_home(cls, value: Path | None) -> Path | None:
+        return value and _expanded(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -161,8 +192,15 @@ def _files(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for path in (user_file(), folder / FILE):
         values = _read(path)
-        for name in _PATHS & values.keys():  # relative to the file; ~ is the home folder
-            values[name] = path.parent / Path(str(values[name])).expanduser()
+        for key, value in values.items():
+            name = key.replace("-", "_")
+            try:
+                if name in _PATHS and isinstance(value, str) and "://" not in value:
+                    values[key] = path.parent / _expanded(Path(value))
+                elif name in _MODELS:
+                    values[key] = _model(value, path.parent)
+            except ValueError as error:
+                raise ConfigError(f"{path}: {name}: {error} (got {value!r}).") from None
         found.append((str(path), values))
     return found
 
@@ -186,12 +224,36 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} must be a mapping of settings, such as `rounds: 1`.")
     return values
 
+def _model(value: Any, folder: Path) -> Any:
+    """A model, or several, of a settings file: a path is relative to the file."""
+    if isinstance(value, list):
+        return [_model(one, folder) for one in value]
+    if isinstance(value, str) and value.startswith(("./", "../", "~")):
+        return str(folder / _expanded(Path(value)))
+    return value
+
+
+def _expanded(path: Path) -> Path:
+    """With ~ as the home folder. Raises ValueError when there is no such home, or no such path can be."""
+    if "\0" in str(path):
+        raise ValueError("no path holds a NUL character")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
+
+
 
 def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for name, value in environ.items():
-        # REEDIT_TEST_*: knobs of the test suite
-        if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not name.startswith(f"{PREFIX}TEST_"):
+        # an empty one counts as not set; REEDIT_TEST_*: knobs of the test suite
+        if (
+            value
+            and name.startswith(PREFIX)
+            and name not in SECRETS
+            and not name.startswith(f"{PREFIX}TEST_")
+        ):
             found.append((f"the environment ({name})", {name.removeprefix(PREFIX).lower(): value}))
     return found
 
@@ -199,3 +261,5 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]
 def _nearest(name: str) -> str:
     near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else f" Settings are: {', '.join(Settings.model_fields)}."
+    if name.endswith("key"):
+        return f" Keys of servers come from the environment only: {', '.join(sorted(SECRETS))}."

@@ -68,3 +68,57 @@ def test_dashes_are_underscores_and_paths_are_relative_to_their_file(tmp_path: P
 def test_an_empty_file_means_defaults(tmp_path: Path) -> None:
     write(tmp_path / "reedit.yaml", "# nothing yet\n")
     assert config.load(environ={}, folder=tmp_path) == config.Settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "runs: 5",
+        "runs: [a]",
+        "runs:",
+        "seed: yes",
+        "prompts: {a: b}",
+        "lora: 5",
+        "editor_timeout: .inf",
+        'runs: "a\\0b"',
+    ],
+)
+def test_a_value_of_another_type_is_refused_not_bent(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "reedit.yaml", text)
+    with pytest.raises(ConfigError, match=rf"reedit\.yaml: {text.split(':')[0]}"):
+        config.load(environ={}, folder=tmp_path)
+
+
+def test_paths_in_a_file_are_relative_to_it_and_home_is_known_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write(config.user_file(), "runs: traces\neditor-model: ./model\nlora: [~/a.safetensors:0.5, org/name]\n")
+    home = config.user_file().parent
+    settings = config.load(environ={}, folder=tmp_path)
+    assert settings.runs == home / "traces"
+    assert settings.editor_model == str(home / "model")
+    assert settings.lora == (f"{tmp_path}/home/a.safetensors:0.5", "org/name")
+    assert config.load(environ={"REEDIT_RUNS": "~/x"}, folder=tmp_path).runs == tmp_path / "home" / "x"
+    assert config.load({"runs": "~/y"}, environ={}, folder=tmp_path).runs == tmp_path / "home" / "y"
+
+
+@pytest.mark.parametrize("where", ["file", "variable"])
+def test_a_home_that_is_not_there_is_an_error(tmp_path: Path, where: str) -> None:
+    environ = {"REEDIT_RUNS": "~nobody-here/x"} if where == "variable" else {}
+    if where == "file":
+        write(tmp_path / "reedit.yaml", "runs: ~nobody-here/x")
+    with pytest.raises(ConfigError, match="no such home"):
+        config.load(environ=environ, folder=tmp_path)
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    environ = {"REEDIT_ROUNDS": "", "REEDIT_EDITOR": "", "REEDIT_RUNS": ""}
+    assert config.load(environ=environ, folder=tmp_path) == config.load(environ={}, folder=tmp_path)
+
+
+def test_a_key_in_a_file_is_told_where_it_belongs_and_not_repeated(tmp_path: Path) -> None:
+    write(tmp_path / "reedit.yaml", "vlm_api_key: sk-123\n")
+    with pytest.raises(ConfigError, match="REEDIT_VLM_API_KEY") as raised:
+        config.load(environ={}, folder=tmp_path)
+    assert "sk-123" not in str(raised.value)
