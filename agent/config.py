@@ -28,10 +28,10 @@ from agent.errors import ConfigError
 
 FILE = "reedit.yaml"
 PREFIX = "REEDIT_"
-SECRETS = frozenset({"REEDIT_VLM_API_KEY", "REEDIT_EDITOR_API_KEY"})
-_PATHS = frozenset({"runs", "prompts"})
 _WEEK = 604_800.0
 """Seconds; sockets take no time without end."""
+SECRETS = frozenset({"REEDIT_VLM_API_KEY", "REEDIT_EDITOR_API_KEY"})
+_PATHS = frozenset({"runs", "prompts"})
 _MODELS = frozenset({"editor", "editor_model", "lora"})
 """Settings that may name a folder: one that begins with ./, ../ or ~ is meant as a path."""
 
@@ -118,16 +118,6 @@ class Settings(BaseModel):
     )
     lora: tuple[str, ...] = Field((), description="LoRA adapters of a diffusion editor: PATH_OR_ID[:weight]")
 
-    @field_validator("lora", mode="before")
-    @classmethod
-    def _several(cls, value: Any) -> Any:
-        """In the environment they are separated by commas."""
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
-
     @field_validator("*", mode="before")
     @classmethod
     def _no_yes(cls, value: Any, info: ValidationInfo) -> Any:
@@ -140,6 +130,16 @@ class Settings(BaseModel):
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
         return value and _expanded(value)
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """In the environment they are separated by commas."""
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -184,7 +184,8 @@ def load(
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
         raise ConfigError(
-            f"{origin.get(name, 'settings')}: {name}: {first['msg']} (got {first['input']!r})."
+            f"{origin.get(name, 'settings')}: {name}: {first['msg'].removeprefix('Value error, ')} "
+            f"(got {first['input']!r})."
         ) from None
 
 
@@ -203,6 +204,25 @@ def _files(folder: Path) -> list[tuple[str, dict[str, Any]]]:
                 raise ConfigError(f"{path}: {name}: {error} (got {value!r}).") from None
         found.append((str(path), values))
     return found
+
+
+def _model(value: Any, folder: Path) -> Any:
+    """A model, or several, of a settings file: a path is relative to the file."""
+    if isinstance(value, list):
+        return [_model(one, folder) for one in value]
+    if isinstance(value, str) and value.startswith(("./", "../", "~")):
+        return str(folder / _expanded(Path(value)))
+    return value
+
+
+def _expanded(path: Path) -> Path:
+    """With ~ as the home folder. Raises ValueError when there is no such home, or no such path can be."""
+    if "\0" in str(path):
+        raise ValueError("no path holds a NUL character")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -224,25 +244,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} must be a mapping of settings, such as `rounds: 1`.")
     return values
 
-def _model(value: Any, folder: Path) -> Any:
-    """A model, or several, of a settings file: a path is relative to the file."""
-    if isinstance(value, list):
-        return [_model(one, folder) for one in value]
-    if isinstance(value, str) and value.startswith(("./", "../", "~")):
-        return str(folder / _expanded(Path(value)))
-    return value
-
-
-def _expanded(path: Path) -> Path:
-    """With ~ as the home folder. Raises ValueError when there is no such home, or no such path can be."""
-    if "\0" in str(path):
-        raise ValueError("no path holds a NUL character")
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError("there is no such home folder") from None
-
-
 
 def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
     found = []
@@ -259,7 +260,7 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]
 
 
 def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Settings are: {', '.join(Settings.model_fields)}."
     if name.endswith("key"):
         return f" Keys of servers come from the environment only: {', '.join(sorted(SECRETS))}."
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Settings are: {', '.join(Settings.model_fields)}."
