@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from agent.errors import ConfigError
+from agent.trace.places import refuse_url
 
 FILE = "reedit.yaml"
 PREFIX = "REEDIT_"
@@ -130,6 +131,13 @@ class Settings(BaseModel):
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
         return value and _expanded(value)
+
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _a_folder(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            refuse_url(value)
+        return value
 
     @field_validator("lora", mode="before")
     @classmethod

@@ -1,20 +1,17 @@
-"""Which jobs of a manifest must run, and why: what is on disk is compared with what is asked."""
+"""Which jobs of a manifest must run, and why: what is there is compared with what is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent.batch.jobs import BatchJob, job_key
 from agent.batch.records import Record, stat_of
-from agent.batch.state import Journal
-from agent.batch.work import delivered_record, same_bytes
+from agent.batch.store import Store
+from agent.batch.work import same_bytes
 from agent.config import Settings
-from agent.errors import TraceError, UsageError
-from agent.trace import Run
-from editor.photo.files import printable
+from agent.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +25,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How results on disk are looked at. verify: read every file, even when its size and time are as recorded."""
+    """How results are looked at. verify: read every file, even when its size and time are as recorded."""
 
-    folder: Path
+    store: Store
     settings: Settings
     retry_failed: bool = False
     verify: bool = False
@@ -71,9 +68,9 @@ class Check:
             return "the record is damaged"
         if record.output != job.output:
             return "the output's name changed"
-        path = self.folder / job.output
-        if same_bytes(path, record.output_stat, record.sha256, verify=self.verify) is None:
-            return "the output is not what was delivered" if path.exists() else "the output is missing"
+        if not self.store.unchanged(record, verify=self.verify):
+            missing = self.store.stat(job.output) is None
+            return "the output is missing" if missing else "the output is not what was delivered"
         return None
 
     def all(self, jobs: Iterable[BatchJob], records: Mapping[str, Record]) -> list[Standing]:
@@ -82,44 +79,16 @@ class Check:
             return list(pool.map(lambda job: self.standing(job, records.get(job.id)), jobs, chunksize=256))
 
 
-def adopt(journal: Journal, runs: Path) -> tuple[list[Record], set[str]]:
-    """Runs of this batch that the journal does not know, because the process was killed.
-
-    Returns the records of those that delivered, and the outputs that any of them may have written.
-    """
-    found: list[Record] = []
-    outputs: set[str] = set()
-    names = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
-    for name in names:
-        run = Run(runs / name)
-        if name in journal.runs or not (run.path / "run.json").is_file():
-            continue
-        try:
-            mark = run.header.get("batch")
-            if not isinstance(mark, dict) or mark.get("of") != journal.of:
-                continue
-            outputs.add(str(mark.get("output")))
-            if run.status == "delivered":
-                found.append(delivered_record(run))
-        except (TraceError, KeyError, TypeError, ValueError):
-            continue  # cut off in the middle of a write: the job is done again
-    return [r for r in found if _newer(r, journal.records.get(r.id))], outputs
-
-
-def _newer(record: Record, known: Record | None) -> bool:
-    return known is None or (record.finished or "") > (known.finished or "")
-
-
-def refuse_foreign_files(standings: Iterable[Standing], folder: Path, ours: set[str]) -> None:
+def refuse_foreign_files(standings: Iterable[Standing], store: Store, ours: set[str]) -> None:
     """Raises UsageError when a job would replace a file that this batch did not write."""
     theirs = [
         s.job.output
         for s in standings
-        if s.record is None and s.job.output not in ours and (folder / s.job.output).exists()
+        if s.record is None and s.job.output not in ours and store.stat(s.job.output) is not None
     ]
     if theirs:
         more = f" (and {len(theirs) - 1} more)" if len(theirs) > 1 else ""
         raise UsageError(
-            f"{printable(folder / theirs[0])}{more} exists already and was not made by this batch; "
+            f"{store.shown(theirs[0])}{more} exists already and was not made by this batch; "
             "use --overwrite to replace it."
         )

@@ -11,13 +11,16 @@ from pathlib import Path
 
 from agent.batch.feed import Engine, Feed
 from agent.batch.jobs import BatchJob, job_key
-from agent.batch.planning import Check, Standing, adopt, refuse_foreign_files
+from agent.batch.planning import Check, Standing, refuse_foreign_files
 from agent.batch.records import Record, Result, stat_of
-from agent.batch.results import write_results
-from agent.batch.state import BatchError, Journal, held, sweep
+from agent.batch.results import results_file
+from agent.batch.state import BatchError, Journal
+from agent.batch.store import LocalStore, Store
+from agent.batch.store_objects import StoreError
 from agent.batch.work import Report, Work
 from agent.config import Settings
-from editor.photo.files import printable, reason
+from agent.errors import ReeditError
+from editor.photo.files import reason
 
 ATTEMPTS = {"WorkerDied": 2}
 OTHER_ATTEMPTS = 3
@@ -30,7 +33,11 @@ PAUSES = (0.0, 2.0, 8.0)
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How a batch runs. vlm_urls: servers to share the calls among; empty = the settings' own."""
+    """How a batch runs. vlm_urls: servers to share the calls among; empty = the settings' own.
+
+    folder: where jobs are made, and where results live unless there is a store; then it is the store's scratch
+    folder, with the settings' runs below it.
+    """
 
     folder: Path
     settings: Settings
@@ -40,6 +47,12 @@ class BatchOptions:
     max_failures: int | None = None
     vlm_urls: tuple[str, ...] = ()
     pauses: tuple[float, ...] = PAUSES
+    store: Store | None = None
+
+    @property
+    def place(self) -> Store:
+        """Where results live."""
+        return self.store or LocalStore(self.folder, self.settings.runs)
 
 
 @dataclass(slots=True)
@@ -99,14 +112,19 @@ class Listener:
     def begin(self, jobs: int, standings: Sequence[Standing], engine: Engine) -> None:
         """The batch begins: all its jobs, and those that will run."""
 
+    def waiting(self, words: str) -> None:
+        """Something is waited for before the batch can begin."""
+
     def job(self, result: Record, again: bool) -> None:
         """A job ended. again: it failed and will be tried once more."""
 
 
 def status(jobs: Sequence[BatchJob], options: BatchOptions) -> list[Standing]:
     """Where every job stands; changes nothing. Raises BatchError for a journal that cannot be read."""
-    journal = Journal(options.folder)
-    known = journal.records | {r.id: r for r in adopt(journal, options.settings.runs)[0]}
+    store = options.place
+    journal = store.journal()
+    known = journal.records | {r.id: r for r in store.unentered(journal)[0]}
+    store.look(jobs)
     return _check(options).all(jobs, known)
 
 
@@ -123,7 +141,7 @@ def run_batch(
     """
     listener = listener or Listener()
     began = time.perf_counter()
-    with held(options.folder) as journal:
+    with options.place.held(listener.waiting) as journal:
         standings = _prepare(journal, jobs, options)
         todo = [s for s in standings if s.why is not None]
         summary = Summary(jobs=len(jobs), kept=len(jobs) - len(todo))
@@ -137,34 +155,61 @@ def run_batch(
                 with closing(make_engine(len(todo))) as engine:
                     summary.editors = engine.editors
                     listener.begin(len(jobs), todo, engine)
-                    _Running(journal, options, engine, listener, summary).work_off(todo)
+                    results = _Results(options.place, jobs, journal, done)
+                    _Running(journal, options, engine, listener, summary, results).work_off(todo)
         finally:
             summary.seconds = time.perf_counter() - began
             summary.pending = len(jobs) - summary.ok - summary.not_ok - summary.failed
             with suppress(OSError):  # a full disk; the journal has it all, the next start writes them
-                known = {name: journal.records[name] for name in done | journal.entered}
-                write_results(options.folder, jobs, known)
+                _Results(options.place, jobs, journal, done).write()
     return summary
 
 
+@dataclass(slots=True)
+class _Results:
+    """Writes results.jsonl. done: jobs that earlier starts finished."""
+
+    store: Store
+    jobs: Sequence[BatchJob]
+    journal: Journal
+    done: set[str]
+    _next: float = field(default_factory=time.monotonic)
+
+    def write(self) -> None:
+        """Replace the file. Raises what the store raises."""
+        known = {name: self.journal.records[name] for name in self.done | self.journal.entered}
+        self.store.write_results(results_file(self.jobs, known))
+
+    def write_if_due(self) -> None:
+        """Replace it now and then; that takes at most a twentieth of the time."""
+        every = self.store.results_every
+        if every is None or time.monotonic() < self._next + every:
+            return
+        began = time.monotonic()
+        with suppress(StoreError):  # the last one counts
+            self.write()
+        self._next = time.monotonic() + max(0.0, 19 * (time.monotonic() - began) - every)
+
+
 def _check(options: BatchOptions) -> Check:
-    return Check(options.folder, options.settings, options.retry_failed, options.verify)
+    return Check(options.place, options.settings, options.retry_failed, options.verify)
 
 
 def _prepare(journal: Journal, jobs: Sequence[BatchJob], options: BatchOptions) -> list[Standing]:
     """Clean up after a killed process, and look at every job."""
-    folder = options.folder
-    sweep({folder, *((folder / job.output).parent for job in jobs)})
-    adopted, ours = adopt(journal, options.settings.runs)
+    store = options.place
+    store.tidy(jobs)
+    adopted, ours = store.unentered(journal)
     try:
         for record in adopted:
             journal.append(record)
     except OSError as error:
-        raise BatchError(f"{printable(folder)}: cannot be written: {reason(error)}.") from error
+        raise BatchError(f"{store.shown()}: cannot be written: {reason(error)}.") from error
+    store.look(jobs)
     standings = _check(options).all(jobs, journal.records)
     if not options.overwrite:
         known = {record.output for record in journal.records.values() if record.output}
-        refuse_foreign_files(standings, folder, ours | known)
+        refuse_foreign_files(standings, store, ours | known)
     return standings
 
 
@@ -177,12 +222,14 @@ class _Running:
     engine: Engine
     listener: Listener
     summary: Summary
+    results: _Results
     failures: int = 0
     in_a_row: int = 0
     """Transient failures since the last job that was delivered."""
 
     def work_off(self, todo: Sequence[Standing]) -> None:
-        work = [Work(s.job, self.options.settings, self.options.folder, self.journal.of) for s in todo]
+        options, upload = self.options, self.options.place.upload()
+        work = [Work(s.job, options.settings, options.folder, self.journal.of, upload=upload) for s in todo]
         for pause in self.options.pauses:
             if not work or self.summary.stopped:
                 return
@@ -199,10 +246,11 @@ class _Running:
                     return
                 try:
                     self.journal.append(_completed(report))
-                except OSError as error:
-                    folder = printable(self.options.folder)
-                    self.summary.stopped = f"{folder} cannot be written: {reason(error)}"
+                except (OSError, ReeditError) as error:
+                    why = f"cannot be written: {reason(error)}" if isinstance(error, OSError) else str(error)
+                    self.summary.stopped = f"{self.options.place.shown()}: {why}"
                     return
+                self.results.write_if_due()
                 again = self._take(report.work, self.journal.records[report.record.id])
                 if again is not None:
                     yield again
@@ -241,5 +289,6 @@ def _completed(report: Report) -> Record:
     if record.status == "delivered":
         digest = report.work.job.settings_digest(report.work.settings)
         update["key"] = job_key(record.input_sha256 or "", job.instruction, record.mask_sha256, digest)
-        update["output_stat"] = stat_of(report.work.folder / job.output)
+        if report.work.upload is None:
+            update["output_stat"] = stat_of(report.work.folder / job.output)
     return record.model_copy(update=update)

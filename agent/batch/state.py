@@ -16,6 +16,7 @@ import re
 import secrets
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -41,12 +42,10 @@ class BatchError(ReeditError):
     """The batch as a whole cannot run or go on."""
 
 
-class Journal:
-    """Reads and appends records. `of`: the id of this batch, by which its runs are known."""
+class Journal(ABC):
+    """What is recorded. `of`: the id of this batch, by which its runs are known."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / FOLDER / "journal.jsonl"
-        self._fd: int | None = None
+    def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         """The last record of every job, by id."""
         self.runs: set[str] = set()
@@ -54,6 +53,34 @@ class Journal:
         self.entered: set[str] = set()
         """Ids of the records that were appended."""
         self.of = secrets.token_hex(8)
+
+    @abstractmethod
+    def append(self, record: Record) -> None:
+        """Enter a record for good. Raises OSError or ReeditError."""
+
+    def enter(self, record: Record) -> None:
+        """Take a record up here."""
+        self.records[record.id] = record
+        if record.run:
+            self.runs.add(record.run)
+
+    @staticmethod
+    def check_header(line: bytes, name: str) -> str:
+        """The id in a journal's first line. Raises BatchError for that of something else."""
+        with suppress(ValueError):
+            header = json.loads(line)
+            if isinstance(header, dict) and header.get("schema") == JOURNAL_SCHEMA:
+                return str(header.get("batch"))
+        raise BatchError(f"{name} was not written by this version of reedit; choose another output folder.")
+
+
+class FileJournal(Journal):
+    """The journal of an output folder: a file, fsynced line by line."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._path = folder / FOLDER / "journal.jsonl"
+        self._fd: int | None = None
         self._size = self._read()
 
     def _read(self) -> int:
@@ -69,27 +96,13 @@ class Journal:
                     break
                 size += len(line)
                 if number == 0:
-                    self.of = self._check_header(line)
+                    self.of = self.check_header(line, printable(self._path))
                     continue
                 try:
-                    self._enter(Record.model_validate_json(line))
+                    self.enter(Record.model_validate_json(line))
                 except ValidationError:
                     continue  # that job is looked up among the run folders, or done again
         return size
-
-    def _check_header(self, line: bytes) -> str:
-        with suppress(ValueError):
-            header = json.loads(line)
-            if isinstance(header, dict) and header.get("schema") == JOURNAL_SCHEMA:
-                return str(header.get("batch"))
-        raise BatchError(
-            f"{printable(self._path)} was not written by this version of reedit; choose another output folder."
-        )
-
-    def _enter(self, record: Record) -> None:
-        self.records[record.id] = record
-        if record.run:
-            self.runs.add(record.run)
 
     def open(self) -> None:
         """Make it ready for append: cut off a torn line, write the header of a new one. Raises OSError."""
@@ -103,9 +116,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Enter a record; it is on the disk when this returns. Raises OSError, and then it is not entered."""
         before = self.records.get(record.id)
-        self._enter(
-            record
-        )  # first: Ctrl-C may come at any moment, and what is on the disk must be known here
+        self.enter(record)  # first: Ctrl-C may come at any moment, and what is on the disk must be known here
         self.entered.add(record.id)
         try:
             self._write(record.line())
@@ -141,8 +152,25 @@ def held(folder: Path) -> Iterator[Journal]:
 
     Raises BatchError that says who holds the folder, or why it cannot be written.
     """
+    with locked(folder, printable(folder)):
+        journal = FileJournal(folder)
+        try:
+            journal.open()
+        except OSError as error:
+            raise BatchError(f"{printable(folder)}: cannot be written: {reason(error)}.") from error
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+@contextmanager
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """The lock of a folder, when no worker of an earlier batch works there any more.
+
+    name: of what it stands for. Raises BatchError that says who holds it, or why it cannot be written.
+    """
     home = folder / FOLDER
-    name = printable(folder)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -151,26 +179,18 @@ def held(folder: Path) -> Iterator[Journal]:
     try:
         if not _flock_soon(lock):
             raise BatchError(f"{name} is in use by {holder(folder) or 'another process'}.")
-        yield from _while_locked(folder, lock)
+        _wait_for_workers(home / "workers.lock", name)
+        try:
+            _tell_holder(lock)
+        except OSError as error:
+            raise BatchError(f"{name}: cannot be written: {reason(error)}.") from error
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(lock, 0)
     finally:
         os.close(lock)
-
-
-def _while_locked(folder: Path, lock: int) -> Iterator[Journal]:
-    name = printable(folder)
-    _wait_for_workers(folder / FOLDER / "workers.lock", name)
-    journal = Journal(folder)
-    try:
-        _tell_holder(lock)
-        journal.open()
-    except OSError as error:
-        raise BatchError(f"{name}: cannot be written: {reason(error)}.") from error
-    try:
-        yield journal
-    finally:
-        journal.close()
-        with suppress(OSError):
-            os.ftruncate(lock, 0)
 
 
 def holder(folder: Path) -> str | None:
@@ -192,6 +212,7 @@ def holder(folder: Path) -> str | None:
 
 def hold_as_worker(folder: Path) -> int:
     """A worker's sign that it lives: the returned descriptor stays open until the process ends."""
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)  # on another machine a scratch folder is new
     guard = os.open(folder / FOLDER / "workers.lock", os.O_RDWR | os.O_CREAT, 0o644)
     _flock(guard, shared=True)
     return guard

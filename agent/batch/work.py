@@ -14,6 +14,9 @@ from agent import session
 from agent.batch.jobs import BatchJob, job_key
 from agent.batch.records import Record, Stat, stat_of
 from agent.batch.state import now
+from agent.batch.store_lease import LeaseLost
+from agent.batch.store_objects import StoreError
+from agent.batch.store_upload import Upload, discard
 from agent.config import Settings
 from agent.errors import BadReply, EditorUnavailable, ReasonerUnavailable, ReeditError
 from agent.loop import Stage
@@ -23,7 +26,7 @@ from agent.types import Reasoner
 from editor.base import Editor
 from editor.photo.files import printable
 
-TRANSIENT = (ReasonerUnavailable, EditorUnavailable, BadReply, MemoryError)
+TRANSIENT = (ReasonerUnavailable, EditorUnavailable, BadReply, MemoryError, StoreError)
 """What may go away by itself. A photo that cannot be read, or a request that cannot be done, stays so."""
 STOPS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """The system's refusals that the next job would meet as well: the batch stops, the job stays undone."""
@@ -36,13 +39,17 @@ class WorkerDied(ReeditError):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A job on its way to an engine. folder: where outputs go. batch: the id of the batch, for the run's header."""
+    """A job on its way to an engine. folder: where outputs go. batch: the id of the batch, for the run's header.
+
+    upload: how results go to an object store; `folder` and the settings' `runs` are then only their place until that.
+    """
 
     job: BatchJob
     settings: Settings
     folder: Path
     batch: str
     attempt: int = 1
+    upload: Upload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +91,21 @@ def perform(work: Work, parts: Parts) -> Report:
         )  # fmt: skip
         if outcome.run is None:  # pragma: no cover - a TraceWriter always has a folder
             raise ReeditError("the run left no trace")
-        delivered = delivered_record(Run(outcome.run))
-        return Report(work, delivered.model_copy(update=facts))
+        record = delivered_record(Run(outcome.run)).model_copy(update=facts)
+        return Report(work, record if work.upload is None else _delivered(work, record, outcome.run))
     except Exception as error:
+        if work.upload is not None and isinstance(error, ReeditError) and error.run is not None:
+            work.upload.keep_trace(error.run)
+            discard(work.folder, job.output, error.run)
         return Report(work, _failed(facts, error), _must_stop(error))
+
+
+def _delivered(work: Work, record: Record, run: Path) -> Record:
+    assert work.upload is not None
+    try:
+        return work.upload.deliver(record, work.folder, run)
+    finally:
+        discard(work.folder, work.job.output, run)
 
 
 def delivered_record(run: Run) -> Record:
@@ -150,7 +168,9 @@ def _failed(facts: dict[str, Any], error: Exception) -> Record:
 
 
 def _must_stop(error: BaseException | None) -> str | None:
-    """The reason when the system refused what it would refuse every job."""
+    """The reason when the system refused what it would refuse every job, or another process is at work."""
+    if isinstance(error, LeaseLost):
+        return str(error)
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -12,7 +12,7 @@ from agent.cli.boundary import guarded, say
 
 if TYPE_CHECKING:
     from agent.batch import BatchOptions, Engine
-    from agent.config import Settings
+    from agent.batch.store import Store
 
 _ENGINE = "The engine"
 IN_FLIGHT_PER_DEVICE = 6
@@ -27,7 +27,12 @@ def batch(
             metavar="JOBS", help="A .csv, .jsonl or .yaml manifest, a folder of photos, or - for JSONL on stdin."
         ),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", help="Output folder; made if it is not there.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="Output folder, made if it is not there; or s3://BUCKET/PREFIX, gs://..."
+        ),
+    ],
     instruction: Annotated[
         str | None, typer.Option(help="What to do, for jobs without an instruction of their own.")
     ] = None,
@@ -112,10 +117,10 @@ def batch(
     from agent.batch import BatchOptions, ManifestError, read_manifest, run_batch, status
     from agent.cli import batch_view
 
-    folder = Path(output)
+    folder, run_folders, store = _destination(output, runs)
     settings = config.load({
         "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
-        "max_megapixels": max_megapixels, "runs": runs or folder.absolute() / "runs", "keep": keep,
+        "max_megapixels": max_megapixels, "runs": run_folders, "keep": keep,
         "vlm_url": vlm_url[0] if vlm_url else None, "vlm_model": vlm_model, "vlm_max_pixels": vlm_max_pixels,
         "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts, "editor_url": editor_url,
         "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
@@ -129,18 +134,19 @@ def batch(
     options = BatchOptions(
         folder, settings, retry_failed=retry_failed, verify=verify, overwrite=overwrite,
         max_failures=max_failures, vlm_urls=tuple(vlm_url or ()) if len(vlm_url or ()) > 1 else (),
+        store=store,
     )  # fmt: skip
     if show_status:
-        return batch_view.standings(status(found, options), folder, as_json=as_json)
+        return batch_view.standings(status(found, options), store, as_json=as_json)
 
     def make_engine(count: int) -> Engine:
         if engine == "ray":
             return _ray_engine(options, ray_address, ray_editors, jobs_in_flight)
-        return _local_engine(settings, folder, count, jobs_in_flight)
+        return _local_engine(options, count, jobs_in_flight)
 
     with batch_view.watch(as_json=as_json, quiet=quiet) as listener:
         summary = run_batch(found, options, make_engine, listener)
-    batch_view.summary(summary, folder, settings.runs, as_json=as_json, quiet=quiet)
+    batch_view.summary(summary, store, as_json=as_json, quiet=quiet)
     if summary.stopped:
         again = f"{summary.pending} jobs are left; the same command goes on with them."
         say(f"error: {summary.stopped}. {again}")
@@ -158,18 +164,38 @@ def _faults(source: str, faults: list[str], *, as_json: bool) -> int:
     return 2
 
 
-def _local_engine(settings: Settings, folder: Path, count: int, in_flight: int | None) -> Engine:
+def _destination(output: str, runs: str | None) -> tuple[Path, Path, Store]:
+    """The folder where jobs are made, the one for their run folders, and where the results live."""
+    from agent.batch.store import LocalStore
+    from agent.batch.store_objects import check_url
+    from agent.batch.store_remote import RemoteStore
+    from agent.errors import UsageError
+    from agent.trace.places import is_url
+
+    if runs is not None and is_url(runs) != is_url(output):
+        raise UsageError("--runs and -o: either both are folders, or both are URLs.")
+    if is_url(output):
+        remote = RemoteStore(check_url(output), check_url(runs) if runs else None)
+        return remote.scratch, remote.scratch / "runs", remote
+    folder = Path(output)
+    run_folders = Path(runs) if runs else folder.absolute() / "runs"
+    return folder, run_folders, LocalStore(folder, run_folders)
+
+
+def _local_engine(options: BatchOptions, count: int, in_flight: int | None) -> Engine:
     """Worker processes for the built-in editor, which uses the processor; threads around any other."""
     from agent.session import make_reasoner
     from agent.trace import NullTrace
 
+    settings = options.settings
     _ask_once(lambda: make_reasoner(settings, NullTrace()))
     if settings.editor == "builtin":
         from agent.batch.engine_processes import ProcessEngine
         from agent.batch.workers import cpus
 
-        default = cpus() if settings.reasoner == "builtin" else 2 * cpus()
-        return ProcessEngine(folder, min(in_flight or default, count))
+        waits = settings.reasoner != "builtin" or options.place.results_are_sent
+        default = 2 * cpus() if waits else cpus()
+        return ProcessEngine(options.folder, min(in_flight or default, count))
     import editor as editors
     from agent.batch.engine_threads import ThreadEngine
 

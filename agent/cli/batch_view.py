@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,8 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from agent.batch import Engine, Listener, Record, Standing, Summary, holder
+from agent.batch import Engine, Listener, Record, Standing, Summary
+from agent.batch.store import RESULTS, Store
+from agent.cli.boundary import say
 from agent.cli.render import console, print_json_line
+from agent.trace.places import copy_line
 from editor.photo import printable
 
 SHOWN = 20
@@ -28,8 +30,10 @@ def watch(*, as_json: bool, quiet: bool) -> Iterator[Listener]:
     """Yield what is told of the batch: JSON lines, a live bar on a terminal, or nothing."""
     if as_json:
         yield _Events()
-    elif quiet or not sys.stderr.isatty():
+    elif quiet:
         yield Listener()
+    elif not sys.stderr.isatty():
+        yield _Plain()
     else:
         columns = (
             BarColumn(bar_width=24),
@@ -43,8 +47,18 @@ def watch(*, as_json: bool, quiet: bool) -> Iterator[Listener]:
             yield _Live(bar)
 
 
+class _Plain(Listener):
+    """Only what explains a silence."""
+
+    def waiting(self, words: str) -> None:
+        say(words)
+
+
 class _Events(Listener):
     """One JSON object a line."""
+
+    def waiting(self, words: str) -> None:
+        print_json_line({"event": "waiting", "message": words})
 
     def begin(self, jobs: int, standings: Sequence[Standing], engine: Engine) -> None:
         print_json_line({
@@ -70,6 +84,9 @@ class _Live(Listener):
         self._began = time.perf_counter()
         self._bar.update(self._line, total=jobs, completed=jobs - len(standings), counts=f"on {engine.name}")
 
+    def waiting(self, words: str) -> None:
+        self._bar.update(self._line, counts=words)
+
     def job(self, result: Record, again: bool) -> None:
         live = self._live
         live.seconds = time.perf_counter() - self._began
@@ -85,7 +102,7 @@ class _Live(Listener):
         self._bar.update(self._line, advance=0 if again else 1, counts="  ".join(words))
 
 
-def summary(value: Summary, folder: Path, runs: Path, *, as_json: bool, quiet: bool) -> None:
+def summary(value: Summary, store: Store, *, as_json: bool, quiet: bool) -> None:
     """What the batch came to: a table on stderr, or the last event on stdout."""
     if as_json:
         print_json_line({
@@ -93,7 +110,7 @@ def summary(value: Summary, folder: Path, runs: Path, *, as_json: bool, quiet: b
             "not_ok": value.not_ok, "failed": value.failed, "pending": value.pending, "reflected": value.reflected,
             "seconds": round(value.seconds, 3), "per_minute": round(value.per_minute, 2),
             "editor_busy": round(value.busy, 4), "errors": dict(value.errors), "stopped": value.stopped,
-            "results": printable(folder / "results.jsonl"), "exit_code": value.exit_code,
+            "results": store.shown(RESULTS), "exit_code": value.exit_code,
         })  # fmt: skip
         return
     if quiet:
@@ -119,18 +136,20 @@ def summary(value: Summary, folder: Path, runs: Path, *, as_json: bool, quiet: b
             f" of {value.editors}, {value.reflected} reflected"
         )
     out.print(Text(words, style="dim"), soft_wrap=True)
-    out.print(Text(printable(folder / "results.jsonl"), style="dim"), soft_wrap=True)
+    out.print(Text(store.shown(RESULTS), style="dim"), soft_wrap=True)
     if value.ok + value.not_ok:
-        out.print(Text(f"gallery: reedit trace report {printable(runs)}", style="dim"), soft_wrap=True)
+        copy = copy_line(store.runs_shown)
+        gallery = f"{copy}; reedit trace report runs" if copy else f"reedit trace report {store.runs_shown}"
+        out.print(Text(f"gallery: {gallery}", style="dim"), soft_wrap=True)
 
 
 def _classes(errors: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in errors.most_common())
 
 
-def standings(found: Sequence[Standing], folder: Path, *, as_json: bool) -> int:
+def standings(found: Sequence[Standing], store: Store, *, as_json: bool) -> int:
     """`--status`: what would run and why, and what would not. Exit code 0."""
-    held_by = holder(folder)
+    held_by = store.holder()
     if as_json:
         for one in found:
             known = one.record.status if one.record else "pending"

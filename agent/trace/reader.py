@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import TraceError
+from agent.trace.places import refuse_url
 from agent.trace.records import EVENT_TYPES, EVENTS, SCHEMA, Event, ImageRef, Unknown
 
 _MAJOR = int(SCHEMA.rpartition("/")[2])
@@ -154,8 +155,9 @@ def list_runs(root: Path) -> list[Run]:
 def find_run(root: Path, name: str) -> Run:
     """The run called `name`: "last", an id, the unambiguous beginning or end of one, or a path to a folder.
 
-    Raises TraceError when there is none or more than one.
+    Raises TraceError when there is none or more than one, UsageError for a URL.
     """
+    refuse_url(name)
     as_path = Path(name)
     if (as_path / "run.json").is_file():
         return Run(as_path)

@@ -1,0 +1,75 @@
+"""How a worker delivers a job to an object store: made in a scratch folder, then put there, the commit mark last.
+
+images of the run, .reedit/begun/<run>.json     the record as it will be, so that a killed batch finds the run
+run.json, events.jsonl, the photo
+result.json                                     the commit mark, as in a folder: from here on the job is done
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.batch import store_lease
+from agent.batch.records import Record, Stat
+from agent.batch.store_objects import Objects, StoreError, at_once
+
+BEGUN = ".reedit/begun"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where a worker's results go. token: of the batch's lease, which is looked at before a photo is replaced."""
+
+    out: Objects
+    runs: Objects
+    token: str
+
+    def deliver(self, record: Record, folder: Path, run: Path) -> Record:
+        """Put a delivered job's files; the record comes back with the version of the photo.
+
+        Raises StoreError, OSError for a scratch folder that is gone, and LeaseLost when another process works there
+        now; the job is then not done.
+        """
+        files = sorted((run / "images").iterdir())
+        first = [self._putting(run, file) for file in files]
+        first.append(lambda: self.out.put(f"{BEGUN}/{run.name}.json", record.line()))
+        first.append(lambda: store_lease.check(self.out, self.token))
+        at_once(_call, first)
+        versions: list[Stat | None] = []
+
+        def put_photo() -> None:
+            self.out.put_file(record.output or "", folder / (record.output or ""))
+            versions.append(self.out.stat(record.output or ""))
+
+        at_once(
+            _call, [put_photo, self._putting(run, run / "run.json"), self._putting(run, run / "events.jsonl")]
+        )
+        self._putting(run, run / "result.json")()
+        return record.model_copy(update={"output_stat": versions[0]})
+
+    def keep_trace(self, run: Path) -> None:
+        """Put the run folder of a job that failed, if the store lets us: the failure is what counts."""
+        with suppress(StoreError, OSError):
+            at_once(_call, [self._putting(run, file) for file in sorted((run / "images").iterdir())])
+            for name in ("run.json", "events.jsonl", "result.json"):
+                self._putting(run, run / name)()
+
+    def _putting(self, run: Path, file: Path) -> Callable[[], None]:
+        name = f"{run.name}/{file.relative_to(run).as_posix()}"
+        return lambda: self.runs.put_file(name, file)
+
+
+def _call(step: Callable[[], None]) -> None:
+    step()
+
+
+def discard(folder: Path, output: str, run: Path | None) -> None:
+    """Remove what a job left in the scratch folder."""
+    with suppress(OSError):
+        (folder / output).unlink()
+    if run is not None:
+        shutil.rmtree(run, ignore_errors=True)
