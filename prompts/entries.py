@@ -86,7 +86,8 @@ class Vocabulary(Strict):
     """The words of requests that carry no wish of their own, or that say what kind of wish it is.
 
     filler: words that may be left over. nouns: group -> the noun as people write it -> the region it is for
-    the editor. verbs: kind of request that the built-in editor must refuse -> its verbs. weaker, stronger:
+    the editor. verbs: kind of request that the built-in editor must refuse -> its verbs. beyond: the same for
+    what takes a phrase (patterns) to tell; it goes before verbs. weaker, stronger:
     words of degree. negations: words that turn a wish round. harmless: phrases (patterns) that ask for nothing
     beyond the wish itself, such as "keep the rest unchanged".
     """
@@ -123,6 +124,7 @@ class Vocabulary(Strict):
     filler: Words
     nouns: dict[str, Nouns]
     verbs: dict[str, Words]
+    beyond: dict[str, Words]
     weaker: Words
     stronger: Words
     negations: Words
@@ -130,10 +132,18 @@ class Vocabulary(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Vocabulary:
-        _ = self.harmless_patterns
+        _ = self.harmless_patterns, self.beyond_patterns
         return self
 
     @cached_property
     def harmless_patterns(self) -> tuple[Pattern, ...]:
         """The patterns of `harmless`, compiled."""
         return (*map(compile_english, self.harmless.en), *map(compile_chinese, self.harmless.zh))
+
+    @cached_property
+    def beyond_patterns(self) -> dict[str, tuple[Pattern, ...]]:
+        """The patterns of `beyond`, compiled."""
+        return {
+            kind: (*map(compile_english, words.en), *map(compile_chinese, words.zh))
+            for kind, words in self.beyond.items()
+        }

@@ -103,6 +103,8 @@ def test_crop_by_share_side_pixels_and_region() -> None:
     np.testing.assert_array_equal(do(geometry.crop, image, 0.25, side="left"), image[:, 50:])
     np.testing.assert_array_equal(do(geometry.crop, image, 0.25, side="bottom"), image[:75])
     np.testing.assert_array_equal(do(geometry.crop, image, width=100, height=40), image[30:70, 50:150])
+    np.testing.assert_array_equal(do(geometry.crop, image, side="top", pixels=30), image[30:])
+    np.testing.assert_array_equal(do(geometry.crop, image, side="right", pixels=15), image[:, :-15])
     rect = Region("rect", rect=(11, 13, 50, 40))
     np.testing.assert_array_equal(do(geometry.crop, image, 0.0, to=rect), image[13:53, 11:61])
     mask = np.zeros((100, 200), np.uint8)

@@ -279,6 +279,17 @@ def test_recolored_clouds_share_one_colour() -> None:
     assert (np.diff(made[0, :, 0]) >= -1e-3).all(), "lighter clouds stay lighter"
 
 
+def test_a_plain_backdrop_has_no_shading_left() -> None:
+    wall = np.random.default_rng(4).integers(60, 220, (32, 32, 3)).astype(np.uint8)
+    assert (run(wall, "recolor", 1.0, color="white", plain=True) == 255).all()
+    assert (run(wall, "recolor", 1.0, color="blue", plain=True) == (42, 95, 196)).all()
+    deep = wall.astype(np.uint16) * 257
+    assert (run(deep, "recolor", 1.0, color="white", plain=True) == 65535).all()
+    assert run(wall, "recolor", 0.5, color="white", plain=True).std() == pytest.approx(
+        wall.std() / 2, rel=0.02
+    )
+
+
 def _hex(color: str) -> str:
     from editor.builtin import colors
 

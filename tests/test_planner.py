@@ -424,11 +424,20 @@ NEVER_DONE = [
     ("turn the veins purple", ""), ("skin tones look yellow", ""), ("叶脉发紫", ""),
     ("fix underexposure in the shadows", ""), ("ripen the apples by turning them red", ""),
     ("set white balance to 5600K", "kelvin"), ("色温调到5600K", "开尔文"), ("exposure +9 EV", "-5 to 5"),
-    ("increase reds", "reds"), ("动感模糊", "动感模糊"), ("不要太亮，稍微亮一点", "矛盾"),
+    ("increase reds", "reds"), ("动感模糊", "动感"), ("不要太亮，稍微亮一点", "矛盾"),
     ("曝光加九档", "-5 到 5"), ("brighter and darker", "contradict"), ("变亮变暗", "矛盾"),
     ("don't change anything", "“don't change anything”"), ("什么都不要改", "没有要求任何修改"),
     ("make it HD", "invent detail"), ("变高清", "凭空补出细节"), ("make me look younger", "a body or an age"),
     ("瘦脸", "体型"), ("change her hairstyle", "clothes, hair"), ("换发型", ""), ("水墨画", "未能理解：“水墨画”"),
+    ("colorize this black and white photo", "guess the colours"), ("老照片上色", "猜出黑白照片的颜色"),
+    ("correct the perspective", "cannot correct perspective"), ("remove the background", "make the background white"),
+    ("make the background transparent", "cut a thing out"), ("抠图", "把背景变成白色"), ("换个背景", "抠图"),
+    ("move the subject to the left", "move, enlarge"), ("放大脸部", "移动或放大"), ("extend the picture", "frame"),
+    ("convert to png", "-o photo.png"), ("压缩到1MB以内", "-o photo.png"), ("put my name on it", "quotation marks"),
+    ("写上我的名字", "引号"), ("fix the red eyes", "red eyes"), ("去红眼", "红眼"), ("叶子卷曲", "形状"),
+    ("get rid of the cables", "remove “the cables”"), ("把路人去掉", "去掉“路人”"), ("提高分辨率", "细节"),
+    ("去掉背景里的汽车", "去掉“背景里的汽车”"), ("不要做任何修改", "没有要求任何修改"),
+    ("open his eyes", "pose or an expression"),
 ]  # fmt: skip
 
 

@@ -510,3 +510,19 @@ def test_a_part_stays_what_it_is_after_it_was_edited() -> None:
     assert second.mask is not None
     both, either = (first.mask > 127) & (second.mask > 127), (first.mask > 127) | (second.mask > 127)
     assert both.sum() / either.sum() > 0.97
+
+
+def test_a_part_within_a_place_is_what_both_share() -> None:
+    image, _ = landscape()
+    whole = find(image, named("sky"))
+    corner = find(image, Region("named", "sky", text="the sky in the top left", within="top-left"))
+    quarter = find(image, Region("place", "top-left"))
+    assert whole.mask is not None
+    assert corner.mask is not None
+    assert quarter.mask is not None
+    assert np.array_equal(corner.mask, np.minimum(whole.mask, quarter.mask))
+    assert corner.mask[:100, 400:].max() == 0
+    assert corner.mask[20:100, 20:200].min() > 250
+    outside = find(image, Region("named", "sky", within="top-left", invert=True))
+    assert outside.mask is not None
+    assert np.array_equal(outside.mask, 255 - corner.mask)

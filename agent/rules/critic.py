@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -263,7 +264,9 @@ def _parsed(step: str, task: Task) -> tuple[Op, ...] | None:
 
 def _same(first: Region, second: Region) -> bool:
     """Whether two names mean the same part; a mask and the whole are the same where there is a mask."""
-    bare = [("whole", "", False) if r.kind == "mask" else (r.kind, r.name, r.invert) for r in (first, second)]
+    bare = [
+        Region() if r.kind == "mask" else replace(r, noun="", rect=None, text="") for r in (first, second)
+    ]
     return bare[0] == bare[1]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.errors import Refused, UsageError
-from agent.rules.refusals import grammar_says
+from agent.rules.refusals import colorizing, grammar_says
 from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
 from agent.types import MAX_STEPS, Language, Plan, language_of
 from editor.base import EditError
@@ -51,6 +51,8 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
     language = language_of(text)
     if means_what_it_says(text, masked):
         return _unchanged(text, language, masked)
+    if refused := colorizing(text, language):
+        raise refused
     wishes = read(text, language, masked)
     own = _JOINTS[language][0].join(wish.text for wish in wishes if wish.entry is None)
     if own and (said := grammar_says(own, masked=masked)):
@@ -138,7 +140,15 @@ class _Unit:
 
 def _place(op: Op) -> str:
     region = op.region
-    return f"{region.kind}:{region.name}:{region.rect or ''}:{region.invert}:{op.params.get('part', '')}"
+    where = (
+        region.kind,
+        region.name,
+        region.rect or "",
+        region.within,
+        region.invert,
+        op.params.get("part", ""),
+    )
+    return ":".join(map(str, where))
 
 
 def _units(wish: Wish, language: Language, masked: bool) -> list[_Unit]:

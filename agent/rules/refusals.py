@@ -10,9 +10,9 @@ from agent.types import Language
 from editor.base import EditError
 from editor.builtin import grammar
 from editor.builtin.grammar.messages import Beyond, Contradiction
-from editor.builtin.grammar.words import index
+from editor.builtin.grammar.words import Token, index, read
 from prompts import load_vocabulary
-from prompts.patterns import fold
+from prompts.patterns import Request, fold
 
 _MODEL = 'reedit apply PHOTO "..." --reasoner vlm --editor qwen-image-edit'
 _MASK = 'reedit apply PHOTO "..." --mask MASK.png'
@@ -59,6 +59,57 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         f"a generative editor can: {_MODEL} (see reedit editors).",
         "zh": f"内置编辑器无法更换衣服、发型或妆容（“{{}}”）；生成式编辑器可以：{_MODEL}（见 reedit editors）。",
     },
+    "colorize": {
+        "en": "The built-in editor cannot guess the colours of a black and white photo (“{}”); "
+        f"a generative editor can: {_MODEL} (see reedit editors).",
+        "zh": f"内置编辑器无法猜出黑白照片的颜色（“{{}}”）；生成式编辑器可以：{_MODEL}（见 reedit editors）。",
+    },
+    "move": {
+        "en": "The built-in editor cannot move, enlarge or shrink a thing in the photo (“{}”); "
+        f"a generative editor can: {_MODEL} (see reedit editors).",
+        "zh": "内置编辑器无法移动或放大、缩小照片里的东西（“{}”）；"
+        f"生成式编辑器可以：{_MODEL}（见 reedit editors）。",
+    },
+    "extend": {
+        "en": "The built-in editor cannot continue the photo beyond its frame (“{}”); it can add a border, "
+        f"a generative editor can do more: {_MODEL} (see reedit editors).",
+        "zh": "内置编辑器无法把画面延伸到照片之外（“{}”）；它可以加边框，"
+        f"生成式编辑器可以做得更多：{_MODEL}（见 reedit editors）。",
+    },
+    "perspective": {
+        "en": "The built-in editor cannot correct perspective (“{}”); it can rotate by an angle and straighten "
+        f"the horizon, a generative editor can do more: {_MODEL} (see reedit editors).",
+        "zh": "内置编辑器无法校正透视（“{}”）；它可以按角度旋转和拉直地平线，"
+        f"生成式编辑器可以做得更多：{_MODEL}（见 reedit editors）。",
+    },
+    "shape": {
+        "en": "The built-in editor cannot change the shape of a leaf or let it fall (“{}”), only its colours; "
+        f"a generative editor can: {_MODEL} (see reedit editors).",
+        "zh": "内置编辑器无法改变叶片的形状或让叶子掉落（“{}”），只能改变颜色；"
+        f"生成式编辑器可以：{_MODEL}（见 reedit editors）。",
+    },
+    "cutout": {
+        "en": "The built-in editor cannot cut a thing out or give it another scene (“{}”); it can paint or blur the "
+        f"background: “make the background white”. A generative editor can do more: {_MODEL} (see reedit editors).",
+        "zh": "内置编辑器无法抠图或换成别的场景（“{}”）；它可以把背景变成一种颜色或虚化：“把背景变成白色”。"
+        f"生成式编辑器可以做得更多：{_MODEL}（见 reedit editors）。",
+    },
+    "format": {
+        "en": "The file format is not an edit (“{}”): it follows the name of the output, as in -o photo.png; "
+        "a smaller file comes from “resize to 50%”.",
+        "zh": "文件格式不属于编辑内容（“{}”）：它由输出文件名决定，例如 -o photo.png；"
+        "想要更小的文件，可以说“缩小到50%”。",
+    },
+    "words": {
+        "en": "Which words to write is not said (“{}”); put them in quotation marks: write “HELLO” at the top.",
+        "zh": "没有说明要写什么文字（“{}”）；请放在引号里：在顶部写上“你好”。",
+    },
+    "red-eye": {
+        "en": "The built-in editor does not find red eyes by itself (“{}”); mark the pupils and say "
+        '“make it black”: reedit apply PHOTO "make it black" --mask MASK.png.',
+        "zh": "内置编辑器无法自行找到红眼（“{}”）；请标出瞳孔并说“变成黑色”："
+        'reedit apply PHOTO "变成黑色" --mask MASK.png。',
+    },
     "misspelt": {
         "en": "Not understood: “{}”; did you mean “{}”?",
         "zh": "未能理解：“{}”；您是想说“{}”吗？",
@@ -78,6 +129,8 @@ _SENTENCES: dict[str, dict[Language, str]] = {
     },
 }
 
+_TAKEN = re.compile(r"[把将](.+)$")
+_OF = re.compile(r"^of\s+", re.IGNORECASE)
 _INTO = re.compile(r"\b(?:turn|change|transform|convert|make)\b.{1,40}?\b(?:into|to)\b|(?:变成|变为|改成)")
 
 
@@ -94,6 +147,13 @@ def refusal(clause: str, unknown: str, language: Language) -> Refused:
 def nothing_asked(request: str, language: Language) -> Refused:
     """The refusal of a request that only says what to leave as it is."""
     return Refused(_SENTENCES["nothing"][language].format(_short(request)))
+
+
+def colorizing(request: str, language: Language) -> Refused | None:
+    """The refusal of "colorize this black and white photo", whose words would otherwise fall apart into wishes."""
+    if _beyond(request) != "colorize":
+        return None
+    return Refused(_SENTENCES["colorize"][language].format(_short(request)))
 
 
 def grammar_says(clause: str, *, masked: bool = False) -> str | None:
@@ -142,24 +202,55 @@ def _spellings() -> tuple[tuple[str, ...], frozenset[str]]:
 def _kind(clause: str, unknown: str) -> tuple[str, str]:
     folded = fold(clause)
     vocabulary = load_vocabulary()
+    if (kind := _beyond(clause)) is not None:
+        return kind, clause
     if _position(folded, vocabulary.negations.en, vocabulary.negations.zh):
         return "negation", clause
     for kind in ("remove", "replace", "pose", "clothes", "body", "add", "detail"):
         verbs = vocabulary.verbs[kind]
         if span := _position(folded, verbs.en, verbs.zh):
-            thing = clause[span[1] :].strip(" ,.;:，。；：")
+            thing = _object(clause, span)
             return kind, thing if thing and kind in ("remove", "add") else clause
     if _INTO.search(folded):
         return "replace", clause
     return "unknown", unknown
 
 
+def _object(clause: str, verb: tuple[int, int]) -> str:
+    """What a verb is said of: the words after it ("rid of the wrinkles"), or those after 把 before it."""
+    after = clause[verb[1] :].strip(" ,.;:，。；：")
+    before = _TAKEN.search(clause[: verb[0]])
+    return _OF.sub("", after) or (before.group(1).strip() if before else "")
+
+
+def _beyond(clause: str) -> str | None:
+    """The kind of request that `clause` is by a pattern of the vocabulary, if it is one that must be refused."""
+    request = Request.of(clause)
+    for kind, patterns in load_vocabulary().beyond_patterns.items():
+        for spans in (spans for pattern in patterns for spans in pattern.find(request)):
+            # 背景里的汽车 is a car, not the background
+            if request.text[spans[-1][1] :][:1] not in tuple("里中内"):
+                return kind
+    return None
+
+
 def _position(folded: str, english: tuple[str, ...], chinese: tuple[str, ...]) -> tuple[int, int] | None:
     """Where the first of the words stands in `folded`."""
     latin = "|".join(map(re.escape, english))
     other = "|".join(map(re.escape, sorted(chinese, key=len, reverse=True)))
-    found = re.search(rf"\b(?:{latin})\b|(?:{other})", folded)
-    return found.span() if found else None
+    longer = {t.start: t.end for t in _tokens(folded) if t.cjk}
+    for found in re.finditer(rf"\b(?:{latin})\b|(?:{other})", folded):
+        # 放 of 放大 is no verb of its own
+        if found.end() - found.start() > 1 or found.end() >= longer.get(found.start(), 0):
+            return found.span()
+    return None
+
+
+def _tokens(text: str) -> tuple[Token, ...]:
+    try:
+        return read(text).tokens
+    except EditError:
+        return ()
 
 
 def _short(text: str) -> str:

@@ -182,7 +182,9 @@ def _segments(text: str, masked: bool) -> Iterator[tuple[int, int, bool]]:
     while at < len(atoms):
         for last in range(min(at + _LONGEST_RUN, len(atoms)), at, -1):
             start, end = atoms[at][0], atoms[last - 1][1]
-            if means_what_it_says(text[start:end], masked):
+            if means_what_it_says(text[start:end], masked) and not (
+                waiting is not None and _complains_on(text[waiting:start], text[start:end])
+            ):
                 if waiting is not None:
                     yield waiting, atoms[at - 1][1], False
                 yield start, end, True
@@ -193,6 +195,16 @@ def _segments(text: str, masked: bool) -> Iterator[tuple[int, int, bool]]:
             at += 1
     if waiting is not None:
         yield waiting, atoms[-1][1], False
+
+
+def _complains_on(before: str, part: str) -> bool:
+    """Whether `part` only names one more fault of a complaint: "the photo is underexposed and noisy"."""
+    if not _COMPLAINT.search(fold(before)) or _COMMAND.search(fold(before)):
+        return False
+    request = Request.of(part)
+    spans = [span for m in _matches(request) if m.entry.fault for span in m.spans]
+    rest = _between(spans, len(part))
+    return bool(spans) and all(_unknown(request.text[start:end], ("any",)) is None for start, end in rest)
 
 
 def _atoms(text: str) -> list[tuple[int, int]]:

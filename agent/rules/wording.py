@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from editor.builtin.core import Op, Region
 from editor.builtin.effects import region_words
 
@@ -168,7 +170,7 @@ def description(ops: tuple[Op, ...], *, chinese: bool) -> str:
         )
         part = region_words(op.region, chinese=chinese) or ("照片" if chinese else "the photo")
         sentences.append(f"{part}{shown}" if chinese else f"{part} {shown}")
-    named = {(op.region.kind, op.region.name, op.region.rect, op.region.invert): op.region for op in ops}
+    named = {replace(op.region, noun="", text=""): op.region for op in ops}
     parts = [region_words(region, chinese=chinese) for region in named.values()]
     local = all(parts) and all(op.name != "color_pop" for op in ops)
     if chinese:

@@ -35,7 +35,7 @@ _ROWS = (
     Operation("tint", "colour", "colour:tint", "tint; positive is magenta, negative green", _UNIT, (0.15, 0.35, 0.7), _SIGNED, exact=True),
     Operation("hue", "colour", "colour:hue", "rotate all hues", "degrees", (15, 40, 90), (-180, 180), exact=True),
     Operation("white_balance", "colour", "colour:white_balance", "remove a colour cast", exact=True, levels=(0.4, 0.85, 1)),
-    Operation("recolor", "colour", "colour:recolor", "give a region another colour, its shading kept", levels=(0.35, 1.0, 1.0), params="color: name or #rrggbb", exact=True),
+    Operation("recolor", "colour", "colour:recolor", "give a region another colour, its shading kept", levels=(0.35, 1.0, 1.0), params="color: name or #rrggbb; plain: one even colour", exact=True),
     Operation("color_pop", "colour", "colour:color_pop", "grey everywhere but in the named region", levels=(0.7, 1, 1), scope="photo", exact=True),
     Operation("invert", "colour", "colour:invert", "negative", exact=True, levels=(1, 1, 1)),
     Operation("posterize", "colour", "colour:posterize", "few tone levels", "levels", (8, 5, 3), (2, 64), exact=True),
@@ -67,7 +67,7 @@ _ROWS = (
     Operation("pencil", "effect", "effect:pencil", "pencil drawing", params="color: bool"),
     Operation("stylize", "effect", "effect:stylize", "painting-like", params="style: oil, watercolor, cartoon"),
     # geometry -------------------------------------------------------------------------------------------
-    Operation("crop", "geometry", "geometry:crop", "cut off: a share of each side, a side, or to a region", "share", (0.05, 0.1, 0.25), (0, 0.95), scope="photo", exact=True, params="side: all|left|right|top|bottom; to: region; width,height: pixels"),
+    Operation("crop", "geometry", "geometry:crop", "cut off: a share of each side, a side, or to a region", "share", (0.05, 0.1, 0.25), (0, 0.95), scope="photo", exact=True, params="side: all|left|right|top|bottom; to: region; width,height: pixels; pixels: off a side"),
     Operation("aspect", "geometry", "geometry:aspect", "crop to an aspect ratio, centred on the subject", "none", (1, 1, 1), (0, 1), scope="photo", exact=True, params="ratio: (w, h)"),
     Operation("rotate", "geometry", "geometry:rotate", "rotate; positive is clockwise; quarter turns are lossless", "degrees", (2, 90, 180), (-360, 360), scope="photo", exact=True),
     Operation("straighten", "geometry", "geometry:straighten", "level the horizon (0 = find it), cropping the corners", "degrees", (0, 0, 0), (-30, 30), scope="photo", exact=True),

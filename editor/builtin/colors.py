@@ -27,3 +27,14 @@ def rgb(name: str) -> tuple[int, int, int]:
     """sRGB 0..255 of a name, an alias or "#rrggbb". Raises KeyError for an unknown name."""
     value = name if name.startswith("#") else NAMES[ALIASES.get(name, name)]
     return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
+
+
+def plain_hex(name: str) -> str:
+    """The colour of a plain backdrop, "#rrggbb": white and black all the way, as shops ask for."""
+    pure = {"white": "#ffffff", "black": "#000000"}.get(ALIASES.get(name, name))
+    return pure or "#" + bytes(rgb(name)).hex()
+
+
+def of_sky(name: str) -> str:
+    """The colour that is meant of a sky: blue is lighter and less violet there than on a car."""
+    return "#5f9fdf" if ALIASES.get(name, name) == "blue" else name

@@ -25,6 +25,7 @@ class Region:
     face, water, ground, fruit, flower); "color" (name is a colour of colors.NAMES, noun what it was said of, if
     anything: "the red bowl"); "place" (name: left, right, top, bottom, center, corners, edges, top-left ...);
     "rect" (rect = x, y, width, height in pixels); "mask" (the mask the user gave; noun is what the user calls it).
+    within: a place that a named or coloured part is cut down to ("the sky in the top left"), or "".
     invert: everything but this part. text: the user's own words, for messages.
     """
 
@@ -34,6 +35,7 @@ class Region:
     rect: tuple[int, int, int, int] | None = None
     invert: bool = False
     text: str = ""
+    within: str = ""
 
     def __str__(self) -> str:
         """What people call it."""

@@ -211,7 +211,12 @@ def lab_of(name: str) -> Target:
 
 
 def _recolor(op: Op) -> tuple[_Row, ...]:
-    target = lab_of(str(op.params["color"]))
+    if op.params.get("plain"):
+        goal = lab_of(colors.plain_hex(str(op.params["color"])))
+        share = 0.8 if op.amount >= 1 else 0.0
+        return (_Row("plain", share, None, "the part is one colour", target=goal, fixed=True),)
+    color = str(op.params["color"])
+    target = lab_of(colors.of_sky(color) if op.region.name == "sky" else color)
     grey = math.hypot(target[1], target[2]) < 12
     share = 0.55 * min(1.0, abs(op.amount))
     if not grey:

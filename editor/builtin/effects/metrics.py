@@ -25,6 +25,8 @@ NAN = math.nan
 ALREADY = math.inf
 GREY = 1.5
 """Below this mean chroma a picture has no colour to speak of."""
+_ONE_COLOUR = 6.0
+"""CIE76 distance within which two neighbouring plain areas look the same."""
 FULL, EMPTY = 98.5, 1.5
 """L beyond which tones have no room left."""
 
@@ -195,6 +197,12 @@ def _greyness(view: View, effect: Effect) -> float:
     """Share of the chroma that is gone; a picture that had none counts as grey."""
     before, after = (float(chroma.mean()) for chroma in view.chroma)
     return 1.0 - after / max(before, 4.0)
+
+
+def _plain(view: View, effect: Effect) -> float:
+    """Share of the pixels that have one colour, the target's, where a person sees no difference any more."""
+    goal = _target(effect)
+    return float((np.linalg.norm(view.after - goal, axis=1) < _ONE_COLOUR).mean())
 
 
 def _one_hue(view: View, effect: Effect) -> float:
@@ -483,6 +491,7 @@ METRICS: dict[str, Metric] = {
     "greyness": Metric(
         _greyness, "colour", ("share of the colour that is gone", "已去除的色彩比例"), "%", state=True
     ),
+    "plain": Metric(_plain, "colour", ("share in the plain colour", "纯色所占比例"), "%", state=True),
     "one_hue": Metric(
         _one_hue, "colour", ("share of other hues that is gone", "已去除的其他色相比例"), "%", state=True
     ),

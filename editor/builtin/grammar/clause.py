@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from editor.base import CannotDo, NotUnderstood
 from editor.builtin import colors
@@ -26,10 +26,14 @@ _QUANTIFIERS = {"his", "her", "its", "this", "these", "those", "all", "each", "e
                 "一辆", "一朵", "一片", "一张"}  # fmt: skip
 _NATURAL = {("sky", "blue"), ("sky", "grey"), ("sky", "white"), ("foliage", "green"), ("leaf", "green"),
             ("grass", "green"), ("water", "blue"), ("skin", "pink"), ("skin", "brown")}  # fmt: skip
+_MASSES = {"sky", "water", "ground", "grass", "foliage", "background"}
+"""Parts that are no single things: where one is on the left, it goes on to the right."""
+_PORTIONS = ("side", "half", "part", "third", "edge", "corner", "半", "侧", "部分", "角")
 SHADES = {"light": 0.45, "pale": 0.5, "pastel": 0.5, "浅": 0.45, "淡": 0.5, "lighter": 0.45, "light shade of": 0.45,
           "dark": -0.45, "deep": -0.35, "darker": -0.45, "深": -0.4, "暗": -0.45, "墨": -0.6, "bright": 0.0,
           "vivid": 0.0, "rich": 0.0, "亮": 0.0, "鲜": 0.0, "鲜艳": 0.0, "soft": 0.35, "warm": 0.0, "cool": 0.0,
-          "pure": 0.0, "hot": 0.0, "neon": 0.0, "纯": 0.0, "solid": 0.0, "true": 0.0, "正": 0.0}  # fmt: skip
+          "pure": 0.0, "hot": 0.0, "neon": 0.0, "纯": 0.0, "solid": 0.0, "plain": 0.0, "true": 0.0,
+          "正": 0.0}  # fmt: skip
 """Words before a colour: the share of white (positive) or black (negative) mixed into it."""
 _BEYOND = "The built-in editor cannot {}; a diffusion editor can (--editor, see `reedit editors`)."
 MAX_NOUN_WORDS = 4
@@ -179,7 +183,7 @@ class Clause:
         self.used.update(places)
         self.region_at = places[0], places[-1]
         part = _part([self.tokens[i] for i in places], self.slice(places[0], places[-1]))
-        return Region(part.kind, part.name, part.noun, part.rect, invert, part.text)
+        return replace(part, invert=invert)
 
     def _one_group(self, places: list[int]) -> list[int]:
         """The places, if they form one noun phrase in a place where a noun can stand."""
@@ -266,22 +270,37 @@ def _part(tokens: list[Token], text: str) -> Region:
     if named:
         if len(named) > 1:
             named -= {"subject"}
-        if kinds["place"] or len(named) > 1 or "some leaves" in named:
+        within = _place_name(kinds["place"])
+        cut = not kinds["place"] or (within and _is_cut(named, kinds["place"]))
+        if not cut or len(named) > 1 or "some leaves" in named:
             return Region("mask", noun=text, text=text)
         name = named.pop()
         if tone and (name, tone) not in _NATURAL:
-            return Region("color", tone, noun=_noun(tokens), text=text)
-        return Region("named", name, text=text)
+            return Region("color", tone, noun=_noun(tokens), text=text, within=within)
+        return Region("named", name, text=text, within=within)
     if kinds["place"]:
-        names = {t.value for t in kinds["place"]}
-        corner = "-".join(sorted(names & {"top", "bottom"}) + sorted(names & {"left", "right"}))
-        if tone or (
-            len(names) > 1
-            and (len(names) > 2 or corner.count("-") != 1 or corner in ("bottom-top", "left-right"))
-        ):
+        where = _place_name(kinds["place"])
+        if tone or not where:
             raise unknown_words([t.text for t in tokens])
-        return Region("place", corner if len(names) > 1 else names.pop(), text=text)
+        return Region("place", where, text=text)
     return Region("color", tone, text=text)
+
+
+def _place_name(tokens: list[Token]) -> str:
+    """The place that one or two words name together ("top", "left": top-left); "" for none and for contradictions."""
+    names = {t.value for t in tokens}
+    if len(names) < 2:
+        return "".join(names)
+    upright, sideways = sorted(names & {"top", "bottom"}), sorted(names & {"left", "right"})
+    return f"{upright[0]}-{sideways[0]}" if len(names) == 2 and upright and sideways else ""
+
+
+def _is_cut(named: set[str], places: list[Token]) -> bool:
+    """Whether a place cuts the part ("the sky on the left", "the left half of the face") or chooses among several.
+
+    "The left flower" is a whole flower, which only a mask shows.
+    """
+    return named <= _MASSES or any(any(w in t.text for w in _PORTIONS) for t in places)
 
 
 def _noun(tokens: list[Token]) -> str:

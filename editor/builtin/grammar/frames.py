@@ -23,6 +23,10 @@ Frame = Callable[[Clause], list[Op] | None]
 _COLOR_WORDS = {"color", "colors", "颜色", "色彩"}
 _ZONES = {"shadows", "highlights", "blacks", "whites"}
 _SKIN = {"skin", "face"}
+_EVEN = {"pure", "solid", "plain", "纯"}
+_COLORIZING = {"colorize", "colorizes", "colorized", "colorizing", "color in", "上色", "重新上色"}
+_PEOPLE = {"me", "us", "them", "him", "her", "his"}
+_LIGHT = {"light", "lighting", "光线"}
 _INVERSE = {"grain": "denoise", "denoise": "grain", "sharpen": "blur", "blur": "sharpen", "fog": "dehaze"}
 _AXIS = {
     "blue": ("temperature", -1), "cyan": ("temperature", -1), "teal": ("temperature", -1),
@@ -58,6 +62,7 @@ def _refuse_early(clause: Clause) -> None:
     quoted = clause.has("quote")
     if not quoted and (beyond := clause.at("cannot")):
         raise cannot(clause.tokens[beyond[0]].value)
+    _refuse_colorizing(clause)
     _take_lack(clause)
     if negations := clause.at("not"):
         raise NotUnderstood(
@@ -65,6 +70,13 @@ def _refuse_early(clause: Clause) -> None:
         )
     if vague := clause.at("abstract"):
         raise unknown_words([clause.tokens[i].text for i in vague])
+
+
+def _refuse_colorizing(clause: Clause) -> None:
+    """ "Colorize the photo", "给照片上色": without a colour it asks for colours that the photo does not show."""
+    asked = any(clause.tokens[i].text in _COLORIZING for i in clause.at("recolor"))
+    if asked and not clause.color_groups():
+        raise cannot("colorize")
 
 
 def _take_lack(clause: Clause) -> None:
@@ -119,7 +131,7 @@ def color_pop(clause: Clause) -> list[Op] | None:
     if region is None and not clause.masked:
         raise NotUnderstood(say("It is not said which part keeps its colour."))
     region = region or WHOLE
-    plain = Region(region.kind, region.name, region.noun, region.rect, False, region.text)
+    plain = replace(region, invert=False)
     return [Op("color_pop", resolve("color_pop", 1, much)[1], plain)]
 
 
@@ -158,6 +170,7 @@ def recolor(clause: Clause) -> list[Op] | None:
     _whitening(clause)
     leaning = clause.at("colorish")
     groups = clause.color_groups()
+    _refuse_tan(clause)
     if balance := _cast(clause, leaning, groups):
         return balance
     if leaning and not _other_heads(clause):
@@ -185,6 +198,7 @@ def recolor(clause: Clause) -> list[Op] | None:
         raise unknown_words(
             [clause.tokens[first].text]
         )  # "make the blues deeper" is about a part, not a cast
+    even = clause.tokens[first].text in _EVEN
     clause.head(range(first, last + 1))
     clause.used.update(words)
     if directed or tinted:
@@ -200,7 +214,27 @@ def recolor(clause: Clause) -> list[Op] | None:
         raise cannot("replace")
     if region is None and not clause.masked and not clause.has("photo", "pron"):
         raise NotUnderstood(say("It is not said what becomes {}.", color))
-    return [Op("recolor", resolve("recolor", 1, much)[1], region or WHOLE, {"color": color})]
+    params: dict[str, Any] = {"color": color}
+    if region is not None and _is_backdrop(region, color, even):
+        params["plain"] = True
+    return [Op("recolor", resolve("recolor", 1, much)[1], region or WHOLE, params)]
+
+
+def _is_backdrop(region: Region, color: str, even: bool) -> bool:
+    """Whether a studio backdrop is asked for rather than other paint: "a white background", "a solid blue one"."""
+    behind = (region.name == "background" and not region.invert) or (
+        region.name == "subject" and region.invert
+    )
+    return region.kind == "named" and behind and not region.within and (even or color in ("white", "black"))
+
+
+def _refuse_tan(clause: Clause) -> None:
+    """ "Tan my skin", "give her a tan": no beige paint, but what the sun does; the reasoner knows that."""
+    of_people = any(clause.tokens[i].value in _SKIN for i in clause.at("region")) or any(
+        t.kind == "pron" and t.text in _PEOPLE for t in clause.tokens
+    )
+    if of_people and (tans := [t.text for t in clause.tokens if t.kind == "color" and t.text == "tan"]):
+        raise unknown_words(tans)
 
 
 def _whitening(clause: Clause) -> None:
@@ -306,7 +340,7 @@ def general(clause: Clause) -> list[Op] | None:
         if removing and kind == "prop" and meaning.strip("-<") in _ZONES:
             raise NotUnderstood(say("“{}” can be raised or lowered, not removed.", clause.tokens[at].text))
         level = 0 if soften and much.level is None else much.level
-        op = _one(clause, meaning, sign * own, Much(level, much.number, much.to, much.directed), region)
+        op = _one(clause, meaning, kind, sign * own, Much(level, much.number, much.to, much.directed), region)
         ops.append(replace(op, params=tone) if op.name == "gradient_sky" else op)
     return ops
 
@@ -448,7 +482,11 @@ def _amounts(clause: Clause, heads: list[int], directed: bool) -> list[Much]:
     return amounts
 
 
-def _one(clause: Clause, meaning: Any, sign: int, much: Much, region: Region | None) -> Op:
+def _speaks_of_light(clause: Clause) -> bool:
+    return any(t.kind == "photo" and t.text in _LIGHT for t in clause.tokens)
+
+
+def _one(clause: Clause, meaning: Any, kind: str, sign: int, much: Much, region: Region | None) -> Op:
     """An operation of the catalog from a meaning such as "contrast", "-dehaze", "blur<" or ("stylize", "oil")."""
     name = _name(meaning)
     params: dict[str, Any] = {}
@@ -464,6 +502,12 @@ def _one(clause: Clause, meaning: Any, sign: int, much: Much, region: Region | N
         and not region.invert
     ):
         name = meaning = "smooth"  # soft skin keeps its eyes
+    if name == "blur" and str(meaning).endswith("<") and region is None and _speaks_of_light(clause):
+        # soft light is no blur: its shadows are open and its lights bloom
+        if kind == "quality":
+            name = meaning = "glow"
+        else:
+            name, meaning, sign = "contrast", "-contrast", -sign
     row = OPERATIONS[name]
     if sign < 0 and row.limits[0] >= 0 and row.unit != "exponent":
         if name not in _INVERSE:

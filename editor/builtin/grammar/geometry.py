@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isclose
 from typing import Any
 
@@ -13,6 +14,8 @@ from editor.builtin.grammar.clause import Clause
 from editor.builtin.grammar.messages import say
 from editor.builtin.grammar.numbers import Number
 
+_PORTIONS = {"half": 0.5, "半": 0.5, "third": 1 / 3}
+"""Words for a side of the photo that say how much of it is meant."""
 _SIDES = ("left", "right", "top", "bottom")
 
 
@@ -131,7 +134,9 @@ def _resize(clause: Clause) -> list[Op] | None:
     edge = clause.has("width", "height") and any(
         as_number(clause.tokens[i].value).unit == "px" for i in clause.at("num")
     )
-    if not (clause.has("resize") or scaled or edge or (sized and clause.has("num"))):
+    _zoom_is_resizing(clause)
+    exact = clause.has("verb") and clause.has("photo", "pron") and _units(clause) == {"size"}
+    if not (clause.has("resize") or scaled or edge or exact or (sized and clause.has("num"))):
         return None
     if clause.has("crop", "prop", "look"):
         return None
@@ -153,6 +158,18 @@ def _resize(clause: Clause) -> list[Op] | None:
         return [Op("resize", 1.0, WHOLE, params)]
     factor = checked(OPERATIONS["resize"], _factor(clause.much(), grows and not down, down))
     return [Op("resize", factor, WHOLE, params)]
+
+
+def _units(clause: Clause) -> set[str]:
+    return {as_number(clause.tokens[i].value).unit for i in clause.at("num")}
+
+
+def _zoom_is_resizing(clause: Clause) -> None:
+    """ "放大到两倍" is a size, "放大到脸部" a crop."""
+    if not clause.has("region", "place", "word", "color") and _units(clause) & {"x", "%", "size", "px"}:
+        for i in clause.at("crop"):
+            if clause.tokens[i].text == "放大到":
+                clause.tokens[i] = replace(clause.tokens[i], kind="resize")
 
 
 def _edge(clause: Clause, params: dict[str, Any]) -> None:
@@ -253,8 +270,12 @@ def _share(clause: Clause, sides: list[int]) -> Op:
     if len(names) > 1 and not isclose(len(names), 4):
         raise NotUnderstood(say("Crop one side at a time, or all of them."))
     texts = {clause.tokens[i].text for i in sides}
-    much = clause.much()
-    if much.number is None and much.level is None and any("half" in t or "半" in t for t in texts):
-        much = Much(number=Number(0.5, "x"))
     side = names.pop() if len(names) == 1 else "all"
+    if pixels := _take_number(clause, "px"):
+        clause.take("pixelword")
+        return Op("crop", 0.0, WHOLE, {"side": side, "pixels": round(pixels.value)})
+    much = clause.much()
+    if much.number is None and much.level is None:
+        said = next((share for word, share in _PORTIONS.items() if any(word in t for t in texts)), None)
+        much = much if said is None else Much(number=Number(said, "x"))
     return Op("crop", resolve("crop", 1, much)[1], WHOLE, {"side": side})

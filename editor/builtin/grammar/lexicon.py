@@ -21,8 +21,8 @@ LEXICON: dict[str, dict[Any, str]] = {
         "effects|filter|style|treatment|scene|level|levels of|amount|amount of|value|degree of|version of|version|"
         "setting|slider|adjustment|area|areas|region|part|parts|portion|section|side of|one|ones|using|use of|"
         "natural|nice|naturally|nicely|evenly|uniformly|globally|shade|shade of|hint of|piece|"
-        "very own|own|stand out|result|final|current|existing|original|again|further|hand|light from|"
-        "请|请你|帮我|帮忙|麻烦|麻烦你|能不能|可以|可不可以|想要|想|我想|我要|我想要|希望|要|需要|应该|这|那|这个|那个|它|"
+        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|final|current|existing|original|again|further|hand|light from|"
+        "请|请你|帮我|帮忙|麻烦|谢谢|谢谢你|谢谢啦|多谢|感谢|辛苦了|辛苦|哦|哈|嘛|啦|给我|拜托|求|麻烦你|能不能|可以|可不可以|想要|想|我想|我要|我想要|希望|要|需要|应该|这|那|这个|那个|它|"
         "它们|整个|整张|整幅|整体|全图|全部|所有|全|整|的|地|得|了|着|呢|吧|吗|啊|呀|一下|一张|一幅|一个|一只|一条|"
         "一片|一朵|一辆|一层|一种|一圈|一道|一块|一行|张|幅|个|层|种|都|也|很自然|自然|看起来|看上去|显得|效果|滤镜|风格|"
         "样式|处理|部分|区域|地方|那部分|这部分|程度|数值|值|画面感|场景|首先|先|第一步|最后|使用|用|为了|有|具有|带|带有|"
@@ -47,7 +47,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "做|做成|变|变得|变成|变为|改|改成|改为|调|调成|调整|调整成|调整为|调节|设置|设为|设成|设置为|应用|转|转成|转为|"
         "转换|转换成|转换为|处理成|弄|弄成|搞|更改|修改|呈现|呈现出|显示|进行|偏|发|泛|来|来个|出现|长出|产生|打造|打造成|制作|制作成|营造"
     },
-    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救"},
+    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救|救|救一下|救救|拯救"},
     "sep": {
         "weak": "and|plus|as well as|and also|along with|together with|or|并|并且|和|与|及|以及|且|而且|又|还",
         "strong": "then|and then|after that|afterwards|followed by|but|while|however|and finally|next to that|and next|"
@@ -224,7 +224,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     "fadeword": {"": "recover|restore|rescue|salvage|bring back|恢复|还原|找回|修复"},
     "crush": {"": "crush|deepen|compress|clip|压|下压|压一压"},
-    "depth": {"": "depth|depth falloff|a depth effect|depth effect|gradually with distance|with distance|lens like falloff|by depth|with depth|depth like|按景深|按深度|深度|带景深|层次感|按距离"},
+    "depth": {"": "depth|depth falloff|a depth effect|depth effect|gradually with distance|with distance|lens like falloff|like a dslr|like with a dslr|dslr like|dslr style|like a portrait lens|like a fast lens|by depth|with depth|depth like|像单反一样|像单反|单反效果|单反那样|按景深|按深度|深度|带景深|层次感|按距离"},
     # colours of things ---------------------------------------------------------------------------------------
     "recolor": {
         "": "recolor|color in|colorize|paint|dye|change the color of|change color of|change the color|change color|change colors of|change the colors of|the color of|color of|the color|repaint|turn the color of|swap the color of|replace the color of|make the color of|alter the color of|"
@@ -253,7 +253,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "shade": {
         "light": "pale|pastel shade of|soft shade of|light shade of|浅",
         "dark": "deep|dark shade of|deep shade of|深|暗色|墨",
-        "plain": "pure|rich shade of|hot|neon|true|solid|纯|鲜|亮丽|正",
+        "plain": "pure|plain|rich shade of|hot|neon|true|solid|纯|鲜|亮丽|正",
     },
     # regions -------------------------------------------------------------------------------------------------
     "region": {
@@ -351,10 +351,10 @@ LEXICON: dict[str, dict[Any, str]] = {
         "translate": "translate|translation|翻译|译成|译为",
         "detail": "super resolution|superresolution|super resolve|upscale detail|enhance detail|enhance details|invent detail|add detail|more detail|more details|with more detail|with more details|add details|add more detail|increase detail|restore the face|restore faces|deblur|unblur|fix the blur|hd|4k quality|ultra hd|超分|超分辨率|增加细节|补充细节|去模糊|还原细节|高清修复|面部修复|变高清|高清",
         "body": "slimmer|slim|thinner face|fatter|taller|older|younger|muscular|age|slim down|thinner waist|瘦脸|瘦身|变老|变年轻|年轻|变瘦|变胖|长高|大眼|瘦",
-        "colorize": "colorize the black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
+        "colorize": "colorize the black and white photo|colorize this black and white photo|colorize my black and white photo|colorize a black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "dodge and burn|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "dodge and burn|suntan|suntanned|晒黑|美黑|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
         "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"

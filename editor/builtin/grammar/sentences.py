@@ -26,6 +26,8 @@ _ADJECTIVES = {"quality", "colorish", "color", "pale", "dry", "brownish", "healt
 _HEADS = _ADJECTIVES | _ACTING | {"prop", "look", "symptom", "border", "square", "quote"}
 _NAMING = {"region", "place", "word", "color"}
 _NOT_SO = {"not so", "not as", "不要太", "不要那么", "不那么", "别那么", "没那么"}
+_HARDENING = {"contrast", "sharpen", "clarity"}
+"""Of too much of these "soften it" asks for less."""
 _CHAIN = {"变", "变得", "变成", "变为", "调", "调成", "改成"}
 
 
@@ -163,6 +165,8 @@ class Reader:
                 ):
                     continue  # "the sky is too bright, darken it": the complaint names the part
                 self.steps.pop()
+            if self.steps and _softens(self.steps[-1], step):
+                continue
             if number:
                 self._share_tail(step, part)
             self.steps.append(step)
@@ -211,7 +215,11 @@ class Reader:
 
     def _adds_amount(self, tokens: list[Token], part: Part) -> bool:
         """Whether the part only says how much ("..., subtle"); the step before then says so too."""
-        bare = all(t.kind in SOFT | {"degree", "num"} for t in tokens)
+        writes = bool(self.steps) and any(op.name in ("text", "watermark") for op in self.steps[-1].ops)
+        more = {"degree", "num"} | (
+            {"color", "shade", "place", "bigger", "outline", "textnoun"} if writes else set()
+        )
+        bare = all(t.kind in SOFT | more for t in tokens)
         if not bare or part.joined != "weak" or not self.steps or self.steps[-1].error:
             return False
         fuller = self._try([*self.steps[-1].tokens, *tokens])
@@ -271,10 +279,12 @@ class Reader:
         """Whether the part says what to keep; remembers it."""
         kinds = {t.kind for t in part.tokens}
         verbs = kinds & (_ACTING - {"verb", "recolor"})
-        if "keep" not in kinds or "only" in kinds or verbs:
+        spared = _spares(part.tokens)
+        if not spared and ("keep" not in kinds or "only" in kinds or verbs):
             return False
         text = self._text(part.tokens)
-        silent = ("keep", "unchanged", "quality")  # "keep the subject sharp"
+        # "keep the subject sharp", "but not the sky", "除了天空，"
+        silent = ("keep", "unchanged", "quality", "not", "chu", "wai")
         clause = Clause([replace(t, kind="det") if t.kind in silent else t for t in part.tokens],
                         self.source.text, self.masked)  # fmt: skip
         if kinds & {"vein", "rest"} or (kinds & {"prop"} and not kinds & _NAMING):
@@ -350,17 +360,42 @@ class Reader:
         return text.strip()
 
 
+def _spares(tokens: list[Token]) -> bool:
+    """Whether the words only name a part after a "not" or an "except": "... but not the sky", "除了天空，..."."""
+    content = [t for t in tokens if t.kind not in ("stop", "det", "of")]
+    first = content[0].kind if content else ""
+    parts_ = [t for t in content[1:] if t.kind != "wai"]
+    return (
+        first in ("not", "chu", "except")
+        and all(t.kind in _NAMING for t in parts_)
+        and any(t.kind in ("region", "word") for t in parts_)
+    )
+
+
 def _answers(complaint: Step, step: Step) -> bool:
     """Whether `step` does what the complaint before it asks for: "it is too dark, brighten it a bit"."""
     if complaint.clause is None or not complaint.clause.complaint or len(complaint.ops) != len(step.ops):
         return False
     pairs = list(zip(complaint.ops, step.ops, strict=True))
     return bool(pairs) and all(
-        ("brightness" if a.name == "exposure" else a.name) == ("brightness" if b.name == "exposure" else b.name)
-        and a.amount * b.amount > 0
+        _family(a) == _family(b) and a.amount * b.amount > 0
         and (_same(a.region, b.region) or b.region.kind == "whole")
         for a, b in pairs
     )  # fmt: skip
+
+
+def _softens(complaint: Step, step: Step) -> bool:
+    """Whether `step` is the "soften it" of "too much contrast, soften it"."""
+    complained = complaint.clause is not None and complaint.clause.complaint
+    return (
+        complained
+        and {op.name for op in complaint.ops} <= _HARDENING
+        and [(op.name, op.region.kind) for op in step.ops] == [("blur", "whole")]
+    )
+
+
+def _family(op: Op) -> str:
+    return "brightness" if op.name == "exposure" else op.name
 
 
 def _separated(source: Source, left: Token, right: Token) -> bool:

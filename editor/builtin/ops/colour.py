@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import Image
+from editor.builtin import colors
 from editor.builtin.core import Context, Op
 from editor.builtin.layers import sample
 from editor.builtin.perception import (
@@ -169,13 +170,16 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
 
     As on a surface of one paint, chroma follows lightness (a, b proportional to L). The lightness itself moves
     towards the target's as far as it must: little from red to blue, much from red to white, black or yellow; the
-    sky is a light, not a surface, and darkens less.
+    sky is a light, not a surface, and darkens less. params["plain"]: one even colour, as of a studio backdrop.
     """
-    target = color_oklab(str(op.params["color"]))
+    if op.params.get("plain"):
+        return _plain(image, str(op.params["color"]), op.amount)
+    of_sky = op.region.name == "sky"
+    target = color_oklab(colors.of_sky(str(op.params["color"])) if of_sky else str(op.params["color"]))
     light, colourful = _typical(image, context)
     apart = float(abs(target[0] - light))
     move = 0.3 + 0.65 * float(np.clip((apart - 0.04) / 0.2, 0, 1))
-    if op.region.name == "sky" and target[0] < light:
+    if of_sky and target[0] < light:
         move *= 0.5
     wanted = float(np.clip(light + move * (target[0] - light), 0.08, 0.93))
     # black paint shows no shading to brighten: half of the new lightness is even, the old highlights lie on top
@@ -202,6 +206,13 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
         return lab
 
     return oklab_bands(image, work)
+
+
+def _plain(image: Image, color: str, amount: float) -> Image:
+    """Everything in one colour; a partial amount mixes."""
+    flat = np.empty_like(image)
+    flat[:] = [channel * (full(image) // 255) for channel in colors.rgb(colors.plain_hex(color))]
+    return flat if amount >= 1 else cast("Image", cv2.addWeighted(image, 1 - amount, flat, amount, 0))
 
 
 def _paint(target: Float, wanted: float, even: float) -> Float:

@@ -30,6 +30,8 @@ def crop(image: Image, op: Op, context: Context) -> Image:
     if op.params.get("width") or op.params.get("height"):
         return _crop_pixels(image, op.params.get("width"), op.params.get("height"))
     side = str(op.params.get("side") or "all")
+    if pixels := op.params.get("pixels"):
+        return _crop_sides(image, side, int(pixels), int(pixels))
     if context.mask is not None and side == "all":
         return _cut(image, _box(context.mask))
     return _crop_share(image, side, op.amount)
@@ -72,10 +74,18 @@ def _crop_pixels(image: Image, width: int | None, height: int | None) -> Image:
 
 def _crop_share(image: Image, side: str, share: float) -> Image:
     height, width = image.shape[:2]
-    left, right = (round(share * width) if side in (name, "all") else 0 for name in ("left", "right"))
-    top, bottom = (round(share * height) if side in (name, "all") else 0 for name in ("top", "bottom"))
+    return _crop_sides(image, side, round(share * width), round(share * height))
+
+
+def _crop_sides(image: Image, side: str, across: int, down: int) -> Image:
+    """Cut `across` pixels off the left or right, `down` off the top or bottom, as `side` says, or off all four."""
+    height, width = image.shape[:2]
+    left, right = (across if side in (name, "all") else 0 for name in ("left", "right"))
+    top, bottom = (down if side in (name, "all") else 0 for name in ("top", "bottom"))
     if left + right >= width or top + bottom >= height:
-        raise CannotDo(f"Cropping {share:.0%} off {'each side' if side == 'all' else side} leaves nothing.")
+        raise CannotDo(
+            f"That much off {'each side' if side == 'all' else f'the {side}'} leaves nothing of the photo."
+        )
     return _cut(image, (left, top, width - left - right, height - top - bottom))
 
 

@@ -125,6 +125,14 @@ def _locate(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | No
         return place.rectangle(image, region.rect), 1.0
     if region.kind == "place":
         return place.place(image, region.name), 1.0
+    mask, confidence = _find_part(image, region, limit)
+    if mask is not None and region.within:
+        mask = cast("Mask", np.minimum(mask, place.place(image, region.within)))
+    return mask, confidence
+
+
+def _find_part(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | None, float]:
+    """The mask of a named or coloured part, and its confidence; None when the limit stands for it."""
     scene = _scene(image)
     part = _part(scene, region)
     if limit is None:
