@@ -60,6 +60,17 @@ class EditorUnavailable(EditError):
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One finding about what works here. fix: the line that mends it. needed: whether the run asked for needs it."""
+
+    name: str
+    ok: bool
+    message: str
+    fix: str = ""
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EditRequest:
     """One step for an editor.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import (
+    Check,
     EditError,
     EditorUnavailable,
     EditRequest,
@@ -37,6 +39,7 @@ Picture = NDArray[np.uint8]
 
 KEY_VARIABLE = "REEDIT_EDITOR_API_KEY"
 WHO = "The editing server"
+START_LINE = "vllm serve Qwen/Qwen-Image-Edit-2511 --omni --port 8091"
 PROBE_SECONDS = 10.0
 STRETCH_SEEN, STRETCH_MOST = 0.005, 0.04
 """Change of aspect that is told, and refused. Servers snap to grids of up to 32 pixels: 3 % at one megapixel."""
@@ -167,25 +170,52 @@ class RemoteEditor:
 def _detect(server: Server, deadline: float, tick: Callable[[], None]) -> Api:
     """The form that goes with the owner of the models listed; hosted editors need not list any."""
     try:
-        owners, _ = server.ask("models", _owners, deadline=deadline, tick=tick)
+        models, _ = server.ask("models", _models, deadline=deadline, tick=tick)
     except NoAccess:
         return "openai"
     except EditorUnavailable:
         raise
     except EditError:
         return "openai"
+    return _form(models)
+
+
+def _form(models: list[dict[str, Any]]) -> Api:
+    """The form that goes with the owners of the models listed."""
+    owners = [str(model.get("owned_by", "")).lower() for model in models]
     if any("sglang" in owner for owner in owners):
         return "sglang"
     return "vllm-omni" if any("vllm" in owner for owner in owners) else "openai"
 
 
-def _owners(reply: Reply) -> list[str]:
-    """The `owned_by` of the models listed. Raises EditError when it is no list of models."""
-    try:
+def _models(reply: Reply) -> list[dict[str, Any]]:
+    """The models listed. Raises EditError when it is no list of models."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
         models = json.loads(reply.body)["data"]
-        return [str(model.get("owned_by", "")).lower() for model in models]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise EditError(f"{WHO} does not list its models.") from None
+        if isinstance(models, list) and all(isinstance(model, dict) for model in models):
+            return models
+    raise EditError(f"{WHO} does not list its models.")
+
+
+def checks(url: str, model: str | None, key: str | None) -> Iterator[Check]:
+    """Whether a server answers, and has the model; nothing is edited, so that a hosted one costs nothing."""
+    try:
+        server = Server(check_url(url, "--editor-url", KEY_VARIABLE), WHO, KEY_VARIABLE, key, PROBE_SECONDS)
+        models, _ = server.ask("models", _models, deadline=server.deadline())
+    except (EditorUnavailable, UsageError) as error:
+        absent = not isinstance(error, NoAccess | UsageError)
+        yield Check("editing server", False, str(error), START_LINE if absent else "")
+        return
+    except EditError as error:  # hosted editors need not list any
+        yield Check("editing server", True, f"{url} answers; {error}")
+        return
+    yield Check("editing server", True, f"{url}, asked in the form of {_form(models)}")
+    names = [one_line(str(item.get("id", ""))) for item in models]
+    if model in names:
+        yield Check("editing model", True, model)
+    elif model is not None:
+        listed = ", ".join(names[:5]) or "none"
+        yield Check("editing model", False, f"{model} is not served; served: {listed}", "--editor-model NAME")
 
 
 def _canvases(api: Api) -> tuple[Size, ...]:

@@ -234,6 +234,23 @@ def test_reports_as_text_and_json(reedit: Callable[..., Said], command: str) -> 
     assert reedit(command, "--json").json
 
 
+def test_the_doctor_asks_the_editing_server_and_prints_the_mending_line_whole(
+    reedit: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = reedit("doctor", "--editor-url", "http://127.0.0.1:9/v1")
+    assert said.code == 1
+    assert "editing server" in said.out
+    assert "  vllm serve Qwen/Qwen-Image-Edit-2511 --omni --port 8091\n" in said.out
+    assert "…" not in said.out
+
+
+def test_who_carried_out_a_step_of_auto_and_why_is_told(reedit: Callable[..., Said], photo: Path) -> None:
+    said = reedit("apply", photo, "brighten it", "--editor", "auto", "-v")
+    assert "by builtin: no generative editor is set up" in said.err
+    assert "by builtin: no generative editor is set up" in reedit("trace", "show").out
+
+
 def test_trace_list_and_json(reedit: Callable[..., Said], photo: Path) -> None:
     assert "No runs" in reedit("trace", "list").out
     reedit("apply", photo, "[bold]brighten[/bold] it")

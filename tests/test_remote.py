@@ -22,6 +22,7 @@ from PIL import Image as PILImage
 import editor as editors
 from agent import config
 from editor import photo as photos
+from editor import remote
 from editor.base import EditError, EditorUnavailable, EditRequest, UsageError
 from editor.http import Fault, NoAccess, Reply, Server, check_url, one_line, retry_after, words
 from editor.remote import KEY_VARIABLE, RemoteEditor, _data
@@ -519,3 +520,29 @@ def test_messages_are_one_short_line() -> None:
 
 def test_the_key_does_not_show_in_a_servers_repr() -> None:
     assert CANARY not in repr(Server("http://h", "It", "V", CANARY))
+
+
+# --- doctor --------------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_a_server_its_form_and_its_model_and_edits_nothing() -> None:
+    with FakeEditor() as server:
+        (found,) = remote.checks(server.url, None, None)
+        assert found.ok
+        assert "vllm-omni" in found.message
+        assert [check.ok for check in remote.checks(server.url, "tiny", None)] == [True, True]
+        *_, model = remote.checks(server.url, "big", None)
+        assert not model.ok
+        assert "served: tiny" in model.message
+        assert server.forms == []
+
+
+def test_the_doctor_says_what_is_wrong_with_a_server() -> None:
+    with FakeEditor(owner=None) as server:
+        (closed,) = remote.checks(server.url, None, None)
+        assert "404" in closed.message
+        gone = server.url
+    (absent,) = remote.checks(gone, None, None)
+    assert (absent.ok, absent.fix) == (False, remote.START_LINE)
+    (wrong,) = remote.checks("ftp://x", None, None)
+    assert "--editor-url must look like" in wrong.message

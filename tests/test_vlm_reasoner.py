@@ -327,6 +327,12 @@ def test_a_text_model_is_told_in_the_servers_words(server: fake.FakeVlm) -> None
     assert "not a multimodal model" in findings(server)["VLM vision"][1]
 
 
+def test_a_server_that_is_not_there_is_told_once_with_the_line_that_starts_one() -> None:
+    (found,) = checks("http://127.0.0.1:9/v1", None, None)
+    assert (found.ok, found.fix) == (False, "reedit serve --model Qwen/Qwen2.5-VL-7B-Instruct")
+    assert "reedit serve" not in found.message
+
+
 def test_a_model_that_is_not_served_ends_the_checks(server: fake.FakeVlm) -> None:
     assert findings(server, "huge") == {
         "VLM server": (True, server.url), "VLM model": (False, "huge is not served; served: tiny"),

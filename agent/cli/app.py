@@ -205,12 +205,20 @@ def serve_(
 
 @app.command("doctor")
 @guarded
-def doctor_(vlm_url: o.VlmUrl = None, vlm_model: o.VlmModel = None, as_json: o.Json = False) -> int:
+def doctor_(
+    vlm_url: o.VlmUrl = None,
+    vlm_model: o.VlmModel = None,
+    editor_url: o.EditorUrl = None,
+    editor_model: o.EditorModel = None,
+    as_json: o.Json = False,
+) -> int:
     """Check this machine: what works, what is missing, and the line that fixes it."""
     from agent import config
     from agent.cli import doctor
 
-    flags = {"vlm_url": vlm_url, "vlm_model": vlm_model}
+    flags = {
+        "vlm_url": vlm_url, "vlm_model": vlm_model, "editor_url": editor_url, "editor_model": editor_model,
+    }  # fmt: skip
     if vlm_url or vlm_model:  # asking about a server means that it is needed
         flags["reasoner"] = "vlm"
     return doctor.show(config.load(flags), as_json=as_json)

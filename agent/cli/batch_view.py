@@ -17,7 +17,7 @@ from rich.text import Text
 from agent.batch import Engine, Listener, Record, Standing, Summary
 from agent.batch.store import RESULTS, Store
 from agent.cli.boundary import say
-from agent.cli.render import console, print_json_line
+from agent.cli.render import console, page, print_json_line
 from agent.trace.places import copy_line
 from editor.photo import printable
 
@@ -157,7 +157,7 @@ def standings(found: Sequence[Standing], store: Store, *, as_json: bool) -> int:
                 {"id": one.job.id, "status": known, "would_run": one.why is not None, "why": one.why}
             )
         return 0
-    out = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
+    out = page()
     if held_by:
         out.print(Text(f"running now: {held_by}", style="yellow"))
     states: Counter[str] = Counter()

@@ -7,18 +7,19 @@ import os
 import platform
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.render import print_json
+from agent.cli.render import page, print_json
 from agent.config import FILE, Settings, user_file
 from editor import EDITORS
+from editor.base import Check
 
 EXTRAS = {
     "vlm": ("openai", "jinja2"),
@@ -31,17 +32,6 @@ EXTRAS = {
 """extra -> the modules it brings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the report. needed: whether the default run depends on it."""
-
-    name: str
-    ok: bool
-    message: str
-    fix: str = ""
-    needed: bool = False
-
-
 def show(settings: Settings, *, as_json: bool) -> int:
     """Print all checks; exit code 1 when something the configured run needs is missing."""
     checks = list(run_checks(settings))
@@ -49,12 +39,26 @@ def show(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json({"ok": not bad, "checks": [asdict(check) for check in checks]})
     else:
-        table = Table(box=None, show_header=False, pad_edge=False)
-        for check in checks:
-            mark = Text("ok", "green") if check.ok else Text("missing", "red" if check.needed else "yellow")
-            table.add_row(mark, Text(check.name, "bold"), Text(check.message), Text(check.fix, "cyan"))
-        Console(markup=False, highlight=False).print(table)
+        _print(checks)
     return 1 if bad else 0
+
+
+def _print(checks: list[Check]) -> None:
+    """A line each; the line that mends it whole on one of its own, to be copied."""
+    out = page()
+    wide = max(len(check.name) for check in checks)
+    indent = " " * (len("missing") + wide + 4)
+    for check in checks:
+        mark, style = ("ok", "green") if check.ok else ("missing", "red" if check.needed else "yellow")
+        room = max(20, out.width - len(indent)) if out.is_terminal else 10_000
+        first, *more = textwrap.wrap(check.message, room, break_on_hyphens=False) or [""]
+        out.print(
+            Text.assemble((f"{mark:<9}", style), (f"{check.name:<{wide}}  ", "bold"), first), soft_wrap=True
+        )
+        for line in more:
+            out.print(Text(indent + line), soft_wrap=True)
+        if check.fix:
+            out.print(Text(indent + check.fix, "cyan"), soft_wrap=True)
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
@@ -79,6 +83,13 @@ def run_checks(settings: Settings) -> Iterator[Check]:
             needed,
         )
     yield from _vlm(settings)
+    if settings.editor_url:
+        from editor import remote
+
+        for check in remote.checks(
+            settings.editor_url, settings.editor_model, os.environ.get(remote.KEY_VARIABLE)
+        ):
+            yield replace(check, needed=True)
     yield _gpu()
 
 
@@ -117,7 +128,7 @@ def _vlm(settings: Settings) -> Iterator[Check]:
     for check in checks(settings.vlm_url, settings.vlm_model, os.environ.get(KEY_VARIABLE)):
         # a server that does not enforce the form of a reply can be used
         optional = check.name in ("VLM JSON schema", "VLM regular expression")
-        yield Check(check.name, check.ok, check.message, check.fix, needed and not optional)
+        yield replace(check, needed=needed and not optional)
 
 
 def _gpu() -> Check:
@@ -167,7 +178,7 @@ def show_editors(*, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("name", "mask", "sizes", "status", "family"):
-        table.add_column(column, no_wrap=column != "family")
+        table.add_column(column, no_wrap=column != "family", overflow="fold")
     fixes: dict[str, list[str]] = {}
     for row in rows:
         table.add_row(
@@ -175,11 +186,11 @@ def show_editors(*, as_json: bool) -> None:
         )
         if row.fix:
             fixes.setdefault(row.fix, []).append(row.name)
-    console = Console(markup=False, highlight=False)
-    console.print(table)
+    out = page()
+    out.print(table)
     for fix, names in fixes.items():
-        console.print(Text(f"\n{', '.join(names)}:\n    "), Text(fix, "cyan"), sep="")
-    console.print("\nThe folder of a diffusers model, or its name on the hub, is an editor too: --editor DIR")
+        out.print(Text.assemble(f"\n{', '.join(names)}:\n    ", (fix, "cyan")), soft_wrap=True)
+    out.print("\nThe folder of a diffusers model, or its name on the hub, is an editor too: --editor DIR")
 
 
 def editor_rows() -> Iterator[EditorRow]:

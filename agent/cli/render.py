@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,15 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def page() -> Console:
+    """For what is asked for, on stdout. A pipe gets whole lines: 200 columns rather than a guess of 80."""
+    from rich.console import Console
+
+    columns = os.environ.get("COLUMNS", "")
+    width = None if sys.stdout.isatty() else int(columns) if columns.isdecimal() else 200
+    return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
 def tell(lines: Iterator[Line]) -> None:
@@ -121,6 +131,8 @@ def _round_lines(this: Round, best: int, verbose: bool) -> Iterator[Line]:
         return
     for step in this.steps:
         yield ((f"    {printable(step.instruction)}  ({step.seconds:.2f} s)", ""),)
+        if route := step.details.get("route"):
+            yield ((f"      by {printable(route['editor'])}: {printable(route['why'])}", "dim"),)
         for operation in step.details.get("operations", []):
             yield ((f"      {printable(json.dumps(operation, ensure_ascii=False, default=str))}", "dim"),)
     for sentence in this.facts.sentences():

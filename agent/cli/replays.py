@@ -6,8 +6,8 @@ from rich.text import Text
 
 from agent import config
 from agent.cli.progress import watch
-from agent.cli.render import outcome_record, print_json
-from agent.cli.story import comparison_record, console, tell_comparison
+from agent.cli.render import outcome_record, page, print_json
+from agent.cli.story import comparison_record, tell_comparison
 from agent.replay import Replayed, Wish, replay
 from agent.trace import Run, find_run
 from editor.photo import printable
@@ -28,7 +28,7 @@ def show(name: str, wish: Wish, *, as_json: bool, quiet: bool) -> int:
 
 
 def _tell(run: Run, made: Replayed) -> None:
-    out = console()
+    out = page()
     out.print(Text.assemble(("a  ", "bold"), printable(run.id), ("   b  ", "bold"), printable(made.run.path)))
     for note in made.notes:
         out.print(Text(f"note  {printable(note)}", style="yellow"))

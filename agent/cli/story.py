@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +12,7 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from agent.cli import pictures
-from agent.cli.render import print_json, tag_text
+from agent.cli.render import page, print_json, tag_text
 from agent.errors import TraceError, UsageError
 from agent.trace import Run
 from agent.trace.compare import Comparison
@@ -40,7 +38,7 @@ def show_run(run: Run, *, protocol: str | None, as_json: bool) -> None:
             "seconds_by_stage": shown.seconds_by_stage, "faults": shown.faults,
         })  # fmt: skip
         return
-    out = console()
+    out = page()
     chosen: Any = protocol or pictures.stdout_protocol(colours=out.color_system in ("256", "truecolor"))
     story = _Story(shown, chosen)
     for part in story.tell():
@@ -140,6 +138,8 @@ class _Story:
             (f"{edit.seconds:.2f} s", "cyan"),
         )  # fmt: skip
         parts: list[RenderableType] = [head, _text("  ", edit.instruction)]
+        if who := said(edit.details, "route", "editor"):
+            parts.append(_text("    ", f"by {who}: {said(edit.details, 'route', 'why')}", "dim"))
         operations = dig(edit.details, "operations")
         for operation in operations if isinstance(operations, list) else []:
             parts.append(_text("    ", _operation(operation), "dim"))
@@ -216,7 +216,7 @@ def show_comparison(a: Run, b: Run, found: Comparison, *, as_json: bool) -> None
     if as_json:
         print_json(comparison_record(a, b, found))
         return
-    out = console()
+    out = page()
     out.print(Text.assemble(("a  ", "bold"), _word(a.id), ("   b  ", "bold"), _word(b.id)))
     for part in tell_comparison(found):
         out.print(part, soft_wrap=not out.is_terminal)
@@ -290,10 +290,3 @@ def _text(indent: str, text: str, style: str = "") -> Text:
 
 def _expand(line: str) -> str:
     return line.replace("\t", "    ")
-
-
-def console() -> Console:
-    """For a story on stdout. Markup is off: instructions and replies may contain brackets."""
-    # a pipe gets whole lines: 200 columns rather than a guess of 80
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))
-    return Console(markup=False, highlight=False, emoji=False, width=width)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,20 +11,11 @@ from agent.errors import ReasonerError
 from agent.vlm.asking import Form
 from agent.vlm.images import encode
 from agent.vlm.replies import CONCLUSION_REGEX, JudgeReply, Unusable, conclusion, parse_json, without_thinking
-from agent.vlm.wire import START_LINE, Wire
+from agent.vlm.wire import START, Wire
+from editor.base import Check
 
 SECONDS = 30.0
 """For each question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. fix: the line that mends it, if there is one."""
-
-    name: str
-    ok: bool
-    message: str
-    fix: str = ""
 
 
 def checks(url: str, model: str | None, key: str | None) -> Iterator[Check]:
@@ -45,7 +35,8 @@ def _all(wire: Wire, model: str | None) -> Iterator[Check]:
     try:
         names = wire.models()
     except ReasonerError as error:
-        yield Check("VLM server", False, str(error), START_LINE)
+        message, _, fix = str(error).partition(START)
+        yield Check("VLM server", False, message, fix)
         return
     yield Check("VLM server", True, wire.url)
     listed = ", ".join(names[:5]) or "none"

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from agent.errors import ConfigError, ReasonerError, ReasonerUnavailable
 from editor.http import is_loopback, one_line, retry_after
 
+START = " Start one with:  "
 START_LINE = "reedit serve --model Qwen/Qwen2.5-VL-7B-Instruct"
 MOST_FAULTS = 4
 """Tries at a call whose connection breaks or whose body is broken. A busy server is asked until the deadline."""
@@ -221,9 +222,7 @@ class Wire:
         began = time.monotonic()
         healthy = await self._healthy()
         if not healthy and not self._reached:
-            raise ReasonerUnavailable(
-                f"No VLM server answers at {self.url}: {fault}. Start one with:  {START_LINE}"
-            )
+            raise ReasonerUnavailable(f"No VLM server answers at {self.url}: {fault}.{START}{START_LINE}")
         while not healthy:
             if time.monotonic() - began >= self.wait:
                 raise ReasonerUnavailable(
