@@ -251,6 +251,32 @@ def test_who_carried_out_a_step_of_auto_and_why_is_told(reedit: Callable[..., Sa
     assert "by builtin: no generative editor is set up" in reedit("trace", "show").out
 
 
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_a_photo_without_a_name_is_one_line(reedit: Callable[..., Said], name: str) -> None:
+    said = reedit("apply", name, "brighten it")
+    assert said.code == 1
+    assert said.err.count("\n") == 1
+    assert "internal" not in said.err
+
+
+def test_a_pipe_in_the_place_of_the_output_is_not_replaced(
+    reedit: Callable[..., Said], photo: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    said = reedit("apply", photo, "brighten it", "-o", "pipe.jpg", "--overwrite")
+    assert said.code == 2
+    assert "not a file" in said.err
+    assert (tmp_path / "pipe.jpg").is_fifo()
+
+
+def test_the_path_in_the_json_is_the_path_to_open(reedit: Callable[..., Said], photo: Path) -> None:
+    odd = os.fsdecode(b"a\nb \xff.png")
+    shutil.copy(photo, odd)
+    record = reedit("apply", odd, "brighten it", "--json").json
+    assert record["output"].endswith(os.fsdecode(b"a\nb \xff.reedit.png"))
+    assert Path(record["output"]).is_file()
+
+
 def test_trace_list_and_json(reedit: Callable[..., Said], photo: Path) -> None:
     assert "No runs" in reedit("trace", "list").out
     reedit("apply", photo, "[bold]brighten[/bold] it")

@@ -146,10 +146,10 @@ def outcome_record(value: Outcome) -> dict[str, Any]:
         "ok": value.ok,
         "exit_code": value.exit_code,
         "tag": value.tag,
-        "output": None if value.output is None else printable(value.output),
+        "output": None if value.output is None else os.fspath(value.output),  # to be opened, so as it is
         "width": width,
         "height": height,
-        "run": None if value.run is None else printable(value.run),
+        "run": None if value.run is None else os.fspath(value.run),
         "plan": value.plan.model_dump(mode="json"),
         "reasoning": value.reasoning,
         "best": value.best,

@@ -96,6 +96,8 @@ def foreign(data: bytes) -> str:
 def read_bytes(path: PathLike) -> bytes:
     """The whole of a regular file. Raises PhotoError."""
     name = printable(path)
+    if not name:
+        raise PhotoError("the name of the photo is empty")
     try:
         # A pipe would block in open() and a device may never end, so the kind is checked before opening.
         status = Path(path).stat()
@@ -119,7 +121,7 @@ def default_output(path: PathLike) -> Path:
     """NAME.reedit.EXT next to the input; a name without a photo's extension gets that of its content."""
     source = Path(path)
     if source.suffix.lower() in FORMATS:
-        return source.with_name(f"{source.stem}.reedit{source.suffix}")
+        return source.parent / f"{source.stem}.reedit{source.suffix}"
     head = b""
     with contextlib.suppress(OSError, ValueError):
         if source.is_file():
@@ -127,7 +129,7 @@ def default_output(path: PathLike) -> Path:
                 head = file.read(256)
     kind = sniff(head)
     suffix = next((ext for ext, name in FORMATS.items() if name == kind), ".png")
-    return source.with_name(f"{source.name}.reedit{suffix}")
+    return source.parent / f"{source.name}.reedit{suffix}"
 
 
 def output_format(output: PathLike) -> str:
@@ -157,6 +159,8 @@ def check_output(photo_path: PathLike | None, output: PathLike, overwrite: bool)
             raise UsageError(f"{name}: the folder {printable(folder)} does not exist")
         if target.is_dir():
             raise UsageError(f"{name}: this is a folder")
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{name}: this is a device or a pipe, not a file")
         if not overwrite and photo_path is not None and target.exists() and target.samefile(photo_path):
             raise UsageError(f"{name}: this is the input itself; name another output or use --overwrite")
         if not overwrite and os.path.lexists(target):

@@ -84,8 +84,9 @@ def size_check(max_megapixels: float) -> SizeCheck:
         if width < 1 or height < 1:
             raise PhotoError(f"a picture of {width} x {height} pixels is empty")
         if megapixels > max_megapixels:
+            shown = f"{megapixels:,.0f}" if megapixels >= 10 else f"{megapixels:.2g}"
             raise PhotoError(
-                f"{width} x {height} is {megapixels:.0f} megapixels, more than the limit of {max_megapixels:g}"
+                f"{width} x {height} is {shown} megapixels, more than the limit of {max_megapixels:g}"
             )
         needed, free = width * height * bytes_per_pixel, _free_memory()
         if free is not None and needed > free:
