@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import weakref
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -15,10 +10,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from editor.base import Image, Mask
-from editor.pixels import Float, full, lab, shrink, shrunk_size
+from editor.pixels import Float, full, lab, once, side_by_side, small_lab
 
-SMALL = 200_000
-"""Pixels at which colours are compared: enough for statistics to a tenth of a point."""
+CLIPPED_PIXELS = 200_000
+"""Pixels that are looked at for pure black and white."""
 NOTICEABLE = 2.3
 """One just noticeable difference in CIE76 (Mahy, Van Eycken and Oosterlinck, 1994)."""
 BAND_PIXELS = 1 << 20
@@ -140,7 +135,7 @@ def _percent(share: float) -> str:
 def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
     """Compare a source and a result, both (H, W, 3) uint8 or uint16 sRGB.
 
-    Colours are compared at no more than SMALL pixels. With a mask ((H, W) uint8, the source's size; 0 is
+    Colours are compared at no more than SMALL_PIXELS pixels. With a mask ((H, W) uint8, the source's size; 0 is
     outside) the pixels outside are compared exactly, at full size. When the sizes differ the result is resized
     to the source's for the shares, and nothing is said of the outside or of a shift. Raises ValueError for a mask
     of another size than the source.
@@ -149,10 +144,11 @@ def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
         raise ValueError(f"mask of shape {mask.shape} for a picture of shape {source.shape[:2]}")
     height, width = source.shape[:2]
     same_size = result.shape == source.shape
-    size = shrunk_size(height, width, SMALL)
-    one, other = _looked_at(source, size), _looked_at(result, size)
-    before, after = one.lab, other.lab
-    distance = np.sqrt(np.square(after - before) @ np.ones(3, np.float32))
+    before = small_lab(source)
+    after = small_lab(result, (before.shape[1], before.shape[0]))
+    difference = cv2.subtract(after, before)
+    # not by a matrix product: its threads would stay awake and wait for more
+    distance = cv2.sqrt(cv2.transform(cv2.multiply(difference, difference), np.ones((1, 3), np.float32)))
     changed = distance > NOTICEABLE
     outside = outside_difference(source, result, mask) if same_size and mask is not None else (None, None)
     chroma = [float(cv2.magnitude(picture[..., 1], picture[..., 2]).mean()) for picture in (before, after)]
@@ -165,38 +161,14 @@ def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
         mean_change=float(distance.mean()),
         outside_changed=outside[0],
         outside_max=outside[1],
-        shift=_shift(before[..., 0], after[..., 0], width / size[0]) if same_size else (0.0, 0.0),
+        shift=_shift(before[..., 0], after[..., 0], width / before.shape[1]) if same_size else (0.0, 0.0),
         lightness=(float(spread[0][0][0, 0]), float(spread[1][0][0, 0])),
         contrast=(float(spread[0][1][0, 0]), float(spread[1][1][0, 0])),
         chroma=(chroma[0], chroma[1]),
         warmth=(float(spread[0][0][2, 0]), float(spread[1][0][2, 0])),
-        clipped=(one.clipped, other.clipped),
-        detail=(one.detail, other.detail),
+        clipped=(clipped_share(source), clipped_share(result)),
+        detail=(_detail(source), _detail(result)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What is measured on one picture alone."""
-
-    picture: weakref.ref[Image]
-    size: tuple[int, int]
-    lab: Float
-    clipped: float
-    detail: float
-
-
-_looks: deque[_Look] = deque(maxlen=8)
-"""The latest: the source of a run is compared with the result of every round."""
-
-
-def _looked_at(image: Image, size: tuple[int, int]) -> _Look:
-    for look in tuple(_looks):
-        if look.picture() is image and look.size == size:
-            return look
-    look = _Look(weakref.ref(image), size, lab(_resize(image, size)), clipped_share(image), _detail(image))
-    _looks.append(look)
-    return look
 
 
 def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float, int]:
@@ -221,8 +193,7 @@ def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float,
         most = cv2.bitwise_and(most, most, mask=outside)
         return count, int(np.count_nonzero(most)), int(most.max())
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        counts = list(pool.map(work, range(0, height, step)))
+    counts = side_by_side(work, range(0, height, step))
     total = sum(count for count, _, _ in counts)
     differ = sum(count for _, count, _ in counts)
     most = max(largest for _, _, largest in counts)
@@ -230,9 +201,13 @@ def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float,
 
 
 def clipped_share(image: Image) -> float:
-    """Share of pixels at pure black or pure white, on an even sample of about SMALL of the picture's own."""
+    """Share of pixels at pure black or pure white, on an even sample of about CLIPPED_PIXELS of the picture's own."""
+    return once(image, "clipped", lambda: _clipped_share(image))
+
+
+def _clipped_share(image: Image) -> float:
     height, width = image.shape[:2]
-    step = max(1, int((height * width / SMALL) ** 0.5))
+    step = max(1, int((height * width / CLIPPED_PIXELS) ** 0.5))
     sample = np.ascontiguousarray(image[::step, ::step])
     red, green, blue = cv2.split(sample)
     most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
@@ -242,14 +217,6 @@ def clipped_share(image: Image) -> float:
 
 def _eight_bit(image: Image) -> Image:
     return image if image.dtype == np.uint8 else ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _resize(image: Image, size: tuple[int, int]) -> Image:
-    image = shrink(image, SMALL)
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    resized: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return resized
 
 
 def _box(changed: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
@@ -292,6 +259,10 @@ def _gradient(lightness: Float) -> Float:
 
 
 def _detail(image: Image) -> float:
+    return once(image, "detail", lambda: _sharpness(image))
+
+
+def _sharpness(image: Image) -> float:
     """Mean gradient of L over TILES x TILES squares of the picture at full size, in L per pixel."""
     height, width = image.shape[:2]
     if height * width <= (TILES * TILE_SIDE) ** 2:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -17,13 +15,19 @@ from numpy.typing import NDArray
 from editor.base import Image, Mask
 
 Float = NDArray[np.float32]
+T = TypeVar("T")
+Item = TypeVar("Item")
 
 BAND_PIXELS = 1 << 17
 """Pixels in one band: 1.5 MB of float32 RGB, small enough to stay in the cache of one core."""
+SMALL_PIXELS = 400_000
+"""Pixels at which regions are found and colours compared: statistics to a tenth of a point, a leaf's teeth."""
 _BASE_PIXELS = 2_000_000
-_REMEMBERED_FROM = 6_000_000
-_bases: deque[tuple[weakref.ref[Image], Image]] = deque(maxlen=6)
-_bases_lock = threading.Lock()
+_BASED_FROM = 6_000_000
+_REMEMBERED = 16
+_remembered: list[tuple[weakref.ref[Any], object, Any]] = []
+"""Of the latest pictures that are still there: the picture, what was made of it, and that."""
+_remembering = threading.Lock()
 
 
 def full(image: Image) -> int:
@@ -41,6 +45,30 @@ def lab(image: Image) -> Float:
     return cast("Float", cv2.cvtColor(to_float(image), cv2.COLOR_RGB2Lab))
 
 
+def small_lab(image: Image, size: tuple[int, int] | None = None) -> Float:
+    """CIE Lab of the picture at no more than SMALL_PIXELS pixels, or at a (width, height) near that.
+
+    Remembered like what `shrink` makes, and not to be modified either.
+    """
+    small = shrink(image, SMALL_PIXELS)
+    if size is not None and size != (small.shape[1], small.shape[0]):
+        return lab(cast("Image", cv2.resize(small, size, interpolation=cv2.INTER_AREA)))
+    return once(small, "lab", lambda: lab(small))
+
+
+def once(picture: Image, what: object, make: Callable[[], T]) -> T:
+    """make() for a picture that nobody modifies: known already if it was asked for lately, under the same name."""
+    with _remembering:
+        for known, name, made in _remembered:
+            if name == what and known() is picture:
+                return cast("T", made)
+    made = make()
+    with _remembering:
+        living = [entry for entry in _remembered if entry[0]() is not None]
+        _remembered[:] = [*living[1 - _REMEMBERED :], (weakref.ref(picture), what, made)]
+    return made
+
+
 def shrunk_size(height: int, width: int, pixels: int) -> tuple[int, int]:
     """(width, height) of no more than `pixels` pixels, aspect kept; the size itself when small enough."""
     scale = min(1.0, (pixels / max(1, height * width)) ** 0.5)
@@ -51,18 +79,16 @@ def shrunk_size(height: int, width: int, pixels: int) -> tuple[int, int]:
 def shrink(image: Image, pixels: int = 1_000_000) -> Image:
     """The picture at no more than `pixels` pixels, aspect kept, averaged; itself when small enough.
 
-    Of a large picture a copy of 2 MP is remembered while the picture lives, so that the trace, the measurements
-    and the region finder together read its 24 MP once. The result must not be modified.
+    The copy is remembered while the picture lives, so that the editor, the measurements and the region finder make it
+    once; from a large picture it is made by way of one of 2 MP, which the trace keeps. It must not be modified.
     """
     height, width = image.shape[:2]
     size = shrunk_size(height, width, pixels)
     if size == (width, height):
         return image
-    if height * width > _REMEMBERED_FROM and pixels <= _BASE_PIXELS:
-        image = _remembered_base(image)
-        if size == (image.shape[1], image.shape[0]):
-            return image
-    return _reduced(image, size)
+    if height * width > _BASED_FROM and pixels < _BASE_PIXELS:
+        image = shrink(image, _BASE_PIXELS)
+    return once(image, size, lambda: _reduced(image, size))
 
 
 def _reduced(image: Image, size: tuple[int, int]) -> Image:
@@ -70,19 +96,18 @@ def _reduced(image: Image, size: tuple[int, int]) -> Image:
     while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
         half = image.shape[1] // 2, image.shape[0] // 2
         image = cast("Image", cv2.resize(image, half, interpolation=cv2.INTER_LINEAR))
-    return cast("Image", cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    reduced = cast("Image", cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    reduced.flags.writeable = False  # others will be given the same
+    return reduced
 
 
-def _remembered_base(image: Image) -> Image:
-    with _bases_lock:
-        for known, base in _bases:
-            if known() is image:
-                return base
-    height, width = image.shape[:2]
-    base = _reduced(image, shrunk_size(height, width, _BASE_PIXELS))
-    with _bases_lock:
-        _bases.append((weakref.ref(image), base))
-    return base
+def side_by_side(work: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+    """work(item) of each, on as many threads as OpenCV may use: all cores, or a batch worker's share of them."""
+    threads = min(cv2.getNumThreads(), len(items))
+    if threads <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
 
 
 def by_rows(like: Image, work: Callable[[slice], Image]) -> Image:
@@ -95,13 +120,7 @@ def by_rows(like: Image, work: Callable[[slice], Image]) -> Image:
         rows = slice(top, min(height, top + step))
         out[rows] = work(rows)
 
-    starts = range(0, height, step)
-    if len(starts) == 1:
-        fill(0)
-        return out
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(fill, starts):
-            pass
+    side_by_side(fill, range(0, height, step))
     return out
 
 

@@ -6,9 +6,7 @@ table (`curve`) or on float32 bands in 0..1 (`bands`), so that a 24 MP photo nev
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import cv2
@@ -16,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import Image
-from editor.pixels import BAND_PIXELS, Float, blend, by_rows, full, lab, shrink, to_float
+from editor.pixels import BAND_PIXELS, Float, blend, by_rows, full, lab, shrink, side_by_side, to_float
 
 __all__ = [
     "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "by_rows", "curve", "from_float", "full", "highest",
@@ -74,9 +72,7 @@ def strips(image: Image, margin: int, function: Callable[[Float, slice], Float])
         made = function(to_float(image[rows]), rows)
         out[top:bottom] = from_float(made[top - rows.start : bottom - rows.start], image)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(fill, range(0, height, step)):
-            pass
+    side_by_side(fill, range(0, height, step))
     return out
 
 

@@ -20,8 +20,6 @@ from editor.base import EditError, EditorUnavailable, EditRequest, EditResult, I
 from editor.diffusion import loading, lora, memory, registration, sizing, speed, words
 from editor.pixels import full
 
-Speed = Literal["exact", "balanced", "fast"]
-
 AREA = 1 << 20
 """Pixels of the canvas: what every family here was trained at."""
 SMALL_MODEL = 1 << 30
@@ -37,7 +35,7 @@ class Options:
     model: str | None = None
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
     memory: Literal["auto", "full", "offload", "low"] = "auto"
-    speed: Speed = "exact"
+    speed: speed.Speed = "exact"
     loras: tuple[lora.Lora, ...] = ()
     steps: int | None = None
     guidance: float | None = None
@@ -68,6 +66,7 @@ class Loaded:
 
     pipe: Any
     model: loading.Model
+    preset: speed.Preset
     device: Any
     level: memory.Level
     why: str
@@ -86,14 +85,14 @@ class DiffusionEditor:
     model: ClassVar[str]
     """Hub id of the weights used when none are named."""
     revision: ClassVar[str]
-    """Commit of `model` that is meant, unless another is asked for."""
+    """Commit of `model` that is meant, unless another is asked for; empty while none is published."""
     pipelines: ClassVar[tuple[str, ...]]
     """Pipeline classes in model_index.json that are this family's."""
     runs: ClassVar[dict[str, str]] = {}
     """Class in the folder -> class that edits with its weights, where they differ."""
     inpaints: ClassVar[dict[str, str]] = {}
     """Class that edits -> its sibling that takes a mask."""
-    presets: ClassVar[dict[Speed, speed.Preset]]
+    presets: ClassVar[dict[speed.Speed, speed.Preset]]
     strengths: ClassVar[tuple[float, float]] = (1.0, 1.0)
     """Denoising strength without and with a mask."""
     longest: ClassVar[int] = 512
@@ -103,6 +102,10 @@ class DiffusionEditor:
     """Component that reads pictures for the encoder."""
     counts_steps: ClassVar[bool] = True
     """Whether the pipeline calls back after each step."""
+    guided_twice: ClassVar[bool] = False
+    """Whether guidance above 1 takes a second pass of the transformer in each step."""
+    padded: ClassVar[bool] = False
+    """Whether guidance makes one batch of two lengths, and so needs a mask."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -129,6 +132,10 @@ class DiffusionEditor:
             )
         )
 
+    def preset(self, model: loading.Model) -> speed.Preset:
+        """How these weights run at the speed asked for; families whose weights differ look into the folder."""
+        return self.presets[self.options.speed]
+
     def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
         """Sizes that the pipeline class leaves as they are."""
         raise NotImplementedError
@@ -136,6 +143,9 @@ class DiffusionEditor:
     def arguments(self, call: Call) -> dict[str, Any]:
         """What the pipeline is called with, besides generator, callback and output type."""
         raise NotImplementedError
+
+    def prepare(self, pipe: Any) -> None:
+        """What a loaded pipeline needs before it can run; few do."""
 
     def framed(self, tokenizer: Any, text: str) -> str:
         """The text as the encoder sees it, for counting; families with a chat template override this."""
@@ -167,7 +177,7 @@ class DiffusionEditor:
         # 4. the words, no longer than the encoder takes
         prompt = self._fitting(pipe, request.instruction)
         # 5. denoise; out of memory falls to the next level once
-        call = self._call(kind, canvas, mask, prompt, where)
+        call = self._call(loaded.preset, kind, canvas, mask, prompt, where)
         known = words.hits(pipe)
         ready = time.perf_counter()
         after, level = self._with_fall_back(loaded, lambda: self._denoise(loaded, pipe, call, request))
@@ -192,7 +202,10 @@ class DiffusionEditor:
     def _loaded(self) -> Loaded:
         loading.require_modules()
         options = self.options
-        key = (type(self), options.model, options.device, options.memory, options.speed, options.loras)
+        key = (
+            type(self), options.model, options.device, options.memory, options.speed, options.loras,
+            options.steps if self.presets[options.speed].lora else None,
+        )  # fmt: skip
         return cast("Loaded", loading.once(key, self._load))
 
     def _load(self) -> Loaded:
@@ -208,16 +221,19 @@ class DiffusionEditor:
 
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         pipe = loading.load(model, self.runs.get(found, found), dtype, image_processor=self.image_processor)
-        preset = self.presets[self.options.speed]
-        distilled = (lora.parse(preset.lora),) if preset.lora else ()
-        lora.apply(pipe, distilled + self.options.loras)
+        self.prepare(pipe)
+        preset = self.preset(model)
+        if preset.lora:
+            lora.merge(pipe, lora.parse(preset.lora))
+        lora.apply(pipe, self.options.loras)
         memory.release(device)  # what a model before this one left
         free = memory.free_bytes(device)
         level, why = memory.choose(self.options.memory, memory.weigh(pipe), free)
+        padded = self.padded and self._guidance(preset) > 0
+        done = speed.apply(pipe, preset, device, compiled=level != "low", padded=padded)
         memory.apply(pipe, level, device)
-        done = speed.apply(pipe, preset, device, compiled=level != "low")
         words.remember(pipe)
-        loaded = Loaded(pipe, model, device, level, why, done)
+        loaded = Loaded(pipe, model, preset, device, level, why, done)
         if device.type == "cpu" and memory.weigh(pipe).total > SMALL_MODEL:
             loaded.notes.append(f"{self.name} ran on the CPU, where an edit takes many minutes.")
         if level != "full" and self.options.memory == "auto":
@@ -226,7 +242,7 @@ class DiffusionEditor:
 
     def _pinned(self) -> str:
         named = self.options.model or self.model
-        return f"{named}@{self.revision}" if named == self.model else named
+        return f"{named}@{self.revision}" if named == self.model and self.revision else named
 
     def _for_masks(self, loaded: Loaded) -> Any:
         sibling = self.inpaints.get(type(loaded.pipe).__name__)
@@ -248,10 +264,20 @@ class DiffusionEditor:
 
         return words.fit(text, self.longest, count)
 
-    def _call(self, kind: str, canvas: Image, mask: Mask | None, prompt: str, where: sizing.Layout) -> Call:
+    def _guidance(self, preset: speed.Preset) -> float:
+        return preset.guidance if self.options.guidance is None else self.options.guidance
+
+    def _call(
+        self,
+        preset: speed.Preset,
+        kind: str,
+        canvas: Image,
+        mask: Mask | None,
+        prompt: str,
+        where: sizing.Layout,
+    ) -> Call:
         from PIL import Image as PILImage
 
-        preset = self.presets[self.options.speed]
         strength = self.options.strength
         return Call(
             image=PILImage.fromarray(canvas),
@@ -260,7 +286,7 @@ class DiffusionEditor:
             canvas=where.canvas,
             preset=preset,
             steps=self.options.steps or preset.steps,
-            guidance=preset.guidance if self.options.guidance is None else self.options.guidance,
+            guidance=self._guidance(preset),
             negative=self.options.negative,
             strength=self.strengths[mask is not None] if strength is None else strength,
             pipeline=kind,
@@ -289,7 +315,9 @@ class DiffusionEditor:
         arguments = self.arguments(call)
         arguments["generator"] = torch.Generator("cpu").manual_seed(request.seed)
         try:
-            with speed.caching(pipe, call.preset), _steps(pipe, request, self.counts_steps) as callback:
+            guided = self.guided_twice and call.guidance > 1
+            caching = speed.caching(pipe, call.preset, call.steps, guided=guided)
+            with caching, _steps(pipe, request, self.counts_steps) as callback:
                 return pipe(**arguments, **callback, output_type="np").images[0]
         except (EditError, KeyboardInterrupt, MemoryError):
             raise
@@ -325,8 +353,8 @@ class DiffusionEditor:
             notes.append(
                 "The model works at 8 bits: what it repainted has 8-bit tones, the rest keeps all 16 bits."
             )
-        if lossy := self.presets[self.options.speed].lossy:
-            notes.append(f"--speed {self.options.speed}: {lossy}.")
+        if said := loaded.preset.lossy or loaded.preset.note:
+            notes.append(f"--speed {self.options.speed}: {said}.")
         if request.mask is not None and kind not in self.inpaints.values():
             notes.append(
                 f"{self.name} knows no masks here: it edited the whole photo, and the masked part was kept."

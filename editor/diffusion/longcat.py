@@ -26,8 +26,10 @@ class LongCatImageEdit(DiffusionEditor):
     pipelines = ("LongCatImageEditPipeline",)
     image_processor = "text_processor"
     counts_steps = False
+    guided_twice = True
     presets: ClassVar = {
         "exact": Preset(50, 4.5),
+        "balanced": Preset(50, 4.5, cache=0.05, lossy="repeated work is skipped by a cache"),
         "fast": Preset(25, 4.5, lossy="half the steps"),
     }
 

@@ -8,10 +8,8 @@ profile's own tone curves and matrix, which is the same computation for the matr
 from __future__ import annotations
 
 import io
-import os
 import struct
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -146,6 +144,8 @@ def _curve(tag: bytes, levels: int) -> Floats:
 
 def by_bands(source: NDArray[Any], out: NDArray[Any], work: Callable[[NDArray[Any], slice], Any]) -> None:
     """out[rows] = work(source[rows], rows) over bands of rows, on all cores."""
+    from editor.pixels import side_by_side
+
     height, width = source.shape[:2]
     step = max(1, _BAND // max(1, width))
 
@@ -153,9 +153,7 @@ def by_bands(source: NDArray[Any], out: NDArray[Any], work: Callable[[NDArray[An
         rows = slice(top, min(height, top + step))
         out[rows] = work(source[rows], rows)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(band, range(0, height, step)):
-            pass
+    side_by_side(band, range(0, height, step))
 
 
 def _empty(like: NDArray[Any], mode: str) -> Samples:

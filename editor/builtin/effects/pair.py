@@ -15,7 +15,7 @@ from editor.builtin import regions
 from editor.builtin.core import Region
 from editor.builtin.effects.areas import AREAS, Area, Bools
 from editor.builtin.regions.scene import small
-from editor.pixels import Float, lab
+from editor.pixels import Float, lab, small_lab
 
 PATCH_SIDE = 112
 PATCHES = 16
@@ -109,9 +109,11 @@ class Pair:
         self.aligned = source.shape == result.shape and source.dtype == result.dtype
         self.small = small(source)
         size = self.small.shape[1], self.small.shape[0]
-        self.small_result = cv2.resize(small(result), size, interpolation=cv2.INTER_AREA)
-        self.before: Float = lab(self.small)
-        self.after: Float = lab(self.small_result)
+        self.small_result = small(result)
+        if self.small_result.shape != self.small.shape:
+            self.small_result = cv2.resize(self.small_result, size, interpolation=cv2.INTER_AREA)
+        self.before = small_lab(source)
+        self.after = small_lab(result, size)
         self.limit = None if limit is None else cv2.resize(limit, size, interpolation=cv2.INTER_AREA)
         self._views: dict[tuple[Area, Region], tuple[View, View | None]] = {}
         self._masks: dict[Region, Mask | None] = {}

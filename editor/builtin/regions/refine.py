@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import cv2
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from editor.base import Image, Mask
 from editor.builtin.pixels import Float, full
 from editor.builtin.regions.scene import Bool
+from editor.pixels import side_by_side
 
 RADIUS = 3
 """Of the guided filter's window, in pixels of the small copy: how far the edge may move to meet a real one."""
@@ -46,9 +45,7 @@ def to_photo(mask: Bool, guide: Float, image: Image) -> Mask:
             out[rows, columns] = _tile(coefficients, image[rows, columns], (x, y), scale)
 
     corners = [(y, x) for y in range(0, height, _TILE) for x in range(0, width, _TILE)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(work, corners):
-            pass
+    side_by_side(work, corners)
     return out
 
 

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from editor.base import Image
 from editor.builtin.perception import decode, oklab
 from editor.builtin.pixels import Float, shrink, to_float
+from editor.pixels import SMALL_PIXELS
 
 Bool = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 T = TypeVar("T")
 FOUND = 0.35
 """Below this confidence a region counts as not found."""
-PIXELS = 400_000
-"""Pixels of the small copy: enough for a leaf's teeth, small enough for 0.1 to 0.5 s a region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +144,8 @@ class Scene:
 
 
 def small(image: Image) -> Image:
-    """The picture at no more than PIXELS pixels."""
-    return shrink(image, PIXELS)
+    """The picture at no more than SMALL_PIXELS pixels: a region takes 0.1 to 0.5 s."""
+    return shrink(image, SMALL_PIXELS)
 
 
 def ramp(value: float, low: float, high: float) -> float:
