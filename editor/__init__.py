@@ -17,6 +17,7 @@ EDITORS: dict[str, str] = {
     "flux-kontext": "editor.diffusion.kontext:FluxKontext",
     "flux2-klein": "editor.diffusion.klein:Flux2Klein",
     "z-image": "editor.diffusion.zimage:ZImage",
+    "z-image-omni": "editor.diffusion.zimage_omni:ZImageOmni",
     "longcat-image-edit": "editor.diffusion.longcat:LongCatImageEdit",
 }
 """name -> "module:Class"; the module is imported when the editor is made. A folder with a diffusers model, or its

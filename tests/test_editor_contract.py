@@ -23,7 +23,7 @@ from tests.fake_editor import FakeEditor, Form, takes_form
 
 FAMILIES = (
     "QwenImageEditPlusPipeline", "QwenImageEditPipeline", "FluxKontextPipeline", "Flux2KleinPipeline",
-    "Flux2KleinKVPipeline", "ZImageImg2ImgPipeline", "LongCatImageEditPipeline",
+    "Flux2KleinKVPipeline", "ZImageImg2ImgPipeline", "ZImageOmniPipeline", "LongCatImageEditPipeline",
 )  # fmt: skip
 HAVE_TORCH = all(find_spec(name) for name in ("torch", "diffusers", "transformers", "accelerate"))
 DIFFUSION = (

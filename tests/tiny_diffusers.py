@@ -165,7 +165,7 @@ def _klein(cls: Any) -> Any:
     )  # fmt: skip
     return cls(
         scheduler=_scheduler(), vae=_autoencoder(diffusers.AutoencoderKLFlux2, 32), text_encoder=encoder,
-        tokenizer=tokenizer, transformer=transformer.eval(),
+        tokenizer=tokenizer, transformer=transformer.eval(), is_distilled=True,
     )  # fmt: skip
 
 
@@ -181,10 +181,31 @@ def _zimage(cls: Any) -> Any:
     )  # fmt: skip
 
 
+def _omni(cls: Any) -> Any:
+    encoder, tokenizer = _qwen3(transformers.Qwen3Model, 2)
+    transformer = diffusers.ZImageTransformer2DModel(
+        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=16, dim=32, n_layers=2, n_refiner_layers=1, n_heads=2,
+        n_kv_heads=2, cap_feat_dim=16, siglip_feat_dim=32, axes_dims=[8, 4, 4], axes_lens=[1024, 128, 128],
+    )  # fmt: skip
+    vision = transformers.Siglip2VisionConfig(
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        patch_size=16,
+        num_patches=64,
+    )
+    return cls(
+        scheduler=_scheduler(dynamic=False), vae=_kl(), text_encoder=encoder, tokenizer=tokenizer,
+        transformer=transformer.eval(), siglip=transformers.Siglip2VisionModel(vision).eval(),
+        siglip_processor=transformers.Siglip2ImageProcessorPil(patch_size=16, max_num_patches=64),
+    )  # fmt: skip
+
+
 def _longcat(cls: Any) -> Any:
     encoder, tokenizer, processor = _vision_language()
     transformer = diffusers.LongCatImageTransformer2DModel(
-        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        patch_size=1, in_channels=64, num_layers=1, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=[4, 4, 8],
     )  # fmt: skip
     return cls(
@@ -200,6 +221,7 @@ BUILDERS: dict[str, Callable[[Any], Any]] = {
     "Flux2KleinPipeline": _klein,
     "Flux2KleinKVPipeline": _klein,
     "ZImageImg2ImgPipeline": _zimage,
+    "ZImageOmniPipeline": _omni,
     "LongCatImageEditPipeline": _longcat,
 }
 """Pipeline class -> what builds one."""
@@ -211,10 +233,26 @@ def saved(name: str, folder: Path) -> Path:
     BUILDERS[name](getattr(diffusers, name)).save_pretrained(folder, safe_serialization=True)
     index = json.loads((folder / "model_index.json").read_text())
     for part in index:
-        if "processor" in part:  # as published models name it
+        if part in ("processor", "text_processor"):  # as published models name it
             index[part] = ["transformers", "Qwen2VLProcessor"]
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder
+
+
+def adapter(folder: Path, target: Path, seed: int = 0) -> Path:
+    """A LoRA for the attention of a saved model, as trainers save it: a file in the folder `target`."""
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(seed)
+    weights = {}
+    for name, value in load_file(next((folder / "transformer").glob("*.safetensors"))).items():
+        if name.endswith("to_q.weight"):
+            stem = "transformer." + name.removesuffix(".weight")
+            weights[f"{stem}.lora_A.weight"] = torch.randn(2, value.shape[1])
+            weights[f"{stem}.lora_B.weight"] = torch.randn(value.shape[0], 2)
+    path = target / f"adapter{seed}.safetensors"
+    save_file(weights, path)
+    return path
 
 
 @contextlib.contextmanager

@@ -223,6 +223,8 @@ def _diffusion_row(family: Any) -> EditorRow:
     held = loading.in_cache(family.model, family.revision)
     if missing:
         status, fix = "not installed", loading.INSTALL
+    elif not family.revision:
+        status, fix = "no weights", "none are published yet; a folder of them goes to --editor-model"
     elif not held:
         status, fix = "no weights", f"hf download {family.model} --revision {family.revision}"
     else:

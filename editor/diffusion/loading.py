@@ -29,6 +29,7 @@ MODULES = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
 INDEX = "model_index.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
 _WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_PICTURE_FILES = ({"preprocessor_config.json"}, {"processor_config.json"})
 _TOKENIZER_FILES = ({"tokenizer.json"}, {"vocab.json", "merges.txt"}, {"spiece.model"}, {"tokenizer.model"})
 _LIBRARIES = ("diffusers", "transformers")
 """Whose classes a model may be made of; diffusers imports whatever module is named there."""
@@ -191,12 +192,13 @@ def hub_errors(repo: str) -> Iterator[None]:
 
 def pipeline_class(folder: Path) -> str:
     """The pipeline class that model_index.json names. Raises EditorUnavailable."""
-    return str(_index(folder)["_class_name"])
+    return str(index(folder)["_class_name"])
 
 
-def _index(folder: Path) -> dict[str, Any]:
+def index(folder: Path) -> dict[str, Any]:
+    """What model_index.json says: components, and settings of the pipeline. Raises EditorUnavailable."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        read = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError:
         hint = "" if folder.is_dir() else " (there is no such folder)"
         raise EditorUnavailable(
@@ -204,16 +206,25 @@ def _index(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise EditorUnavailable(f"{folder / INDEX} cannot be read: {error}") from None
-    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
+    if not isinstance(read, dict) or not isinstance(read.get("_class_name"), str):
         raise EditorUnavailable(
             f"{folder / INDEX} names no pipeline class; pipelines with code of their own are not run."
         )
-    return index
+    return read
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """A component's config.json; empty when there is none that can be read, which `check` finds."""
+    try:
+        read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def check(folder: Path) -> None:
     """Look at every component's files. Raises EditorUnavailable that names the component."""
-    for name, value in _index(folder).items():
+    for name, value in index(folder).items():
         if name.startswith("_") or not isinstance(value, list) or value[:1] == [None]:
             continue
         if value[0] not in _LIBRARIES:
@@ -223,16 +234,19 @@ def check(folder: Path) -> None:
         if not (folder / name).is_dir():
             raise EditorUnavailable(f"{folder} lacks its component {name}; download the model again.")
         kind = str(value[1])
-        if "Tokenizer" in kind or "Processor" in kind:
-            _check_tokenizer(folder / name, kind)
+        if "ImageProcessor" in kind:
+            _check_files(folder / name, kind, _PICTURE_FILES)
+        elif "Tokenizer" in kind or "Processor" in kind:
+            _check_files(folder / name, kind, _TOKENIZER_FILES)
         elif "Scheduler" not in kind:
             _check_weights(folder / name)
 
 
-def _check_tokenizer(folder: Path, kind: str) -> None:
+def _check_files(folder: Path, kind: str, choices: tuple[set[str], ...]) -> None:
     present = {path.name for path in folder.iterdir() if path.stat().st_size}
-    if not any(wanted <= present for wanted in _TOKENIZER_FILES):
-        raise EditorUnavailable(f"{folder} ({kind}) lacks its tokenizer files; download the model again.")
+    if not any(wanted <= present for wanted in choices):
+        what = "tokenizer files" if choices is _TOKENIZER_FILES else "settings"
+        raise EditorUnavailable(f"{folder} ({kind}) lacks its {what}; download the model again.")
 
 
 def _check_weights(folder: Path) -> None:

@@ -46,17 +46,29 @@ def parse(text: str) -> Lora:
     return Lora(source, weight)
 
 
+def merge(pipe: Any, lora: Lora) -> None:
+    """Add an adapter to the weights themselves, so that it takes no work of its own. Raises EditorUnavailable."""
+    _require_peft()
+    _load(pipe, find(lora.source), "merged")
+    pipe.fuse_lora(components=["transformer"], lora_scale=lora.weight)
+    pipe.unload_lora_weights()
+
+
 def apply(pipe: Any, loras: tuple[Lora, ...]) -> None:
     """Load adapters into a pipeline and switch them all on. Raises EditorUnavailable."""
     if not loras:
         return
-    if find_spec("peft") is None:
-        raise EditorUnavailable(f"--lora needs peft: {loading.INSTALL}")
+    _require_peft()
     names = [f"lora{number}" for number in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
         _load(pipe, find(lora.source), name)
     carrier = pipe if hasattr(pipe, "set_adapters") else pipe.transformer
     carrier.set_adapters(names, [lora.weight for lora in loras])
+
+
+def _require_peft() -> None:
+    if find_spec("peft") is None:
+        raise EditorUnavailable(f"Adapters need peft: {loading.INSTALL}")
 
 
 def find(source: str) -> Path:

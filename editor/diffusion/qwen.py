@@ -1,15 +1,52 @@
-"""Qwen-Image-Edit: the first, 2509 and 2511; Lightning's distilled steps as `--speed fast`."""
+"""Qwen-Image-Edit: the first, 2509 and 2511; Lightning's 4 or 8 distilled steps as `--speed fast`."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, ClassVar
 
-from editor.diffusion import sizing
+from editor.diffusion import loading, sizing
 from editor.diffusion.base import Call, DiffusionEditor
 from editor.diffusion.speed import Preset
 
 GRID = 32
+LIGHTNING = {
+    "2511": "lightx2v/Qwen-Image-Edit-2511-Lightning@d74eba145674fd7e31b949324e148e21e7118abd/"
+    "Qwen-Image-Edit-2511-Lightning",
+    "2509": "lightx2v/Qwen-Image-Lightning@e74da8d4e71a54b341de86aa9f8d2509165aa513/"
+    "Qwen-Image-Edit-2509/Qwen-Image-Edit-2509-Lightning",
+    "first": "lightx2v/Qwen-Image-Lightning@e74da8d4e71a54b341de86aa9f8d2509165aa513/Qwen-Image-Edit-Lightning",
+}
+"""Version of Qwen-Image-Edit -> its distilled adapters on the hub, short of their steps."""
+DISTILLED_FOR = (4, 8)
+"""Steps that there are adapters for."""
+
+
+def _lightning(version: str, steps: int) -> Preset:
+    return Preset(
+        steps,
+        1.0,
+        lora=f"{LIGHTNING[version]}-{steps}steps-V1.0-bf16.safetensors",
+        # as published with the adapters (ModelTC/Qwen-Image-Lightning)
+        scheduler={
+            "base_shift": math.log(3),
+            "max_shift": math.log(3),
+            "max_image_seq_len": 8192,
+            "shift_terminal": None,
+        },
+        lossy=f"Lightning for {version}, distilled to {steps} steps instead of 40",
+    )
+
+
+def _version(model: loading.Model) -> str:
+    """Which of LIGHTNING the weights are: by pipeline class, and by what 2511 added to the transformer.
+
+    Since 2511 the reference picture's tokens are always at timestep 0; the first has a pipeline of its own. Both are
+    written in the folder, so that copies and fine-tuned models get what fits them.
+    """
+    if loading.config(model.folder / "transformer").get("zero_cond_t"):
+        return "2511"
+    return "2509" if loading.pipeline_class(model.folder) == "QwenImageEditPlusPipeline" else "first"
 
 
 class QwenImageEdit(DiffusionEditor):
@@ -31,24 +68,20 @@ class QwenImageEdit(DiffusionEditor):
         "QwenImageEditPipeline": "QwenImageEditInpaintPipeline",
     }
     image_processor = "processor"
+    guided_twice = True
     presets: ClassVar = {
         "exact": Preset(40, 4.0),
         "balanced": Preset(40, 4.0, cache=0.05, lossy="repeated work is skipped by a cache"),
-        # scheduler and steps as published with the adapter (lightx2v/Qwen-Image-Edit-2511-Lightning)
-        "fast": Preset(
-            4,
-            1.0,
-            lora="lightx2v/Qwen-Image-Edit-2511-Lightning@d74eba145674fd7e31b949324e148e21e7118abd/"
-            "Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors",
-            scheduler={
-                "base_shift": math.log(3),
-                "max_shift": math.log(3),
-                "max_image_seq_len": 8192,
-                "shift_terminal": None,
-            },
-            lossy="4 distilled steps (Lightning) instead of 40",
-        ),
+        "fast": _lightning("2511", min(DISTILLED_FOR)),
     }
+
+    def preset(self, model: loading.Model) -> Preset:
+        """`fast` takes the adapter made for these weights, and for as many steps as asked for or for fewer."""
+        if self.options.speed != "fast":
+            return super().preset(model)
+        asked = self.options.steps or min(DISTILLED_FOR)
+        steps = max((made for made in DISTILLED_FOR if made <= asked), default=min(DISTILLED_FOR))
+        return _lightning(_version(model), steps)
 
     def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
         """All three pipelines bring the picture to this area on a grid of 32."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
+from editor.diffusion import caches, rotary
+
+Speed = Literal["exact", "balanced", "fast"]
 HOPPER = (9, 0)
 """Compute capability from which cuDNN's attention is the fastest that ships with torch."""
+
+UNCACHED = "no cache here knows this model; it is the same as exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +23,7 @@ class Preset:
 
     steps: denoising steps. guidance: strength of classifier-free guidance. cache: threshold of FirstBlockCache, 0 =
     none; larger skips more. lora: a distilled adapter, as `lora.parse` takes it. scheduler: values that replace the
-    scheduler's own. lossy: what changes against `exact`, for people; empty = nothing.
+    scheduler's own. lossy: what changes against `exact`, for people; empty = nothing. note: what else to say of it.
     """
 
     steps: int
@@ -26,6 +32,7 @@ class Preset:
     lora: str = ""
     scheduler: dict[str, Any] = field(default_factory=dict, hash=False)
     lossy: str = ""
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For the trace."""
@@ -33,53 +40,95 @@ class Preset:
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
-def apply(pipe: Any, preset: Preset, device: Any, *, compiled: bool) -> list[str]:
-    """Switch a preset on and say what was done: attention backend, compiled blocks, cache, scheduler."""
+def distilled(steps: int, guidance: float) -> dict[Speed, Preset]:
+    """The presets of weights that need few steps already: one."""
+    only = Preset(steps, guidance)
+    same = replace(only, note="these weights are distilled to few steps already; it is the same as exact")
+    return {"exact": only, "balanced": same, "fast": same}
+
+
+def apply(pipe: Any, preset: Preset, device: Any, *, compiled: bool, padded: bool = False) -> list[str]:
+    """Switch a preset on and say what was done: attention backend, compiled blocks, cache, scheduler.
+
+    To be done before the weights are moved: whatever moves them wraps what is here, and can be exchanged later.
+    """
     done = []
     if preset.scheduler:
         pipe.scheduler = type(pipe.scheduler).from_config({**pipe.scheduler.config, **preset.scheduler})
         done.append("scheduler of the distilled model")
-    if preset.cache:
-        from diffusers import FirstBlockCacheConfig
-
-        pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=preset.cache))
-        done.append(f"first block cache, threshold {preset.cache:g}")
     if device.type == "cuda":
-        done += accelerate(pipe.transformer, device, compiled=compiled and not preset.cache)
+        done += accelerate(pipe.transformer, device, compiled=compiled, padded=padded)
+    if preset.cache:  # after compilation: what a cache decides is no part of a graph
+        done.append(caches.enable(pipe.transformer, preset.cache))
     return done
 
 
-def accelerate(transformer: Any, device: Any, *, compiled: bool) -> list[str]:
-    """Attention and compilation, which change results by rounding only."""
+def accelerate(transformer: Any, device: Any, *, compiled: bool, padded: bool = False) -> list[str]:
+    """Attention and compilation, which change results by rounding only.
+
+    padded: passes may carry a mask, which cuDNN's attention is not known to take.
+    """
     import torch
     from torch.utils._triton import has_triton
 
     done = []
-    half = transformer.dtype in (torch.bfloat16, torch.float16)
-    # a backend holds for the whole process and is not undone by a new model: it is set every time
-    backend = "_native_cudnn" if half and torch.cuda.get_device_capability(device) >= HOPPER else "native"
-    transformer.set_attention_backend(backend)
-    done.append(f"attention {backend}")
     if compiled and has_triton():
-        transformer.compile_repeated_blocks(fullgraph=True)
+        if rotary.use_real(transformer):
+            done.append("rotary embedding in real numbers")
+        compile_blocks(transformer)
         done.append("compiled blocks")
-    return done
+    half = transformer.dtype in (torch.bfloat16, torch.float16)
+    hopper = torch.cuda.get_device_capability(device) >= HOPPER
+    # a backend holds for the whole process and is not undone by a new model: it is set every time
+    backend = "_native_cudnn" if half and hopper and not padded else "native"
+    transformer.set_attention_backend(backend)
+    return [f"attention {backend}", *done]
+
+
+class _Compilation:
+    """Whether a transformer's compiled blocks are in use."""
+
+    on = True
+
+
+def compile_blocks(transformer: Any) -> None:
+    """Compile the blocks that a transformer repeats: once, for any length of words and any size of picture.
+
+    A block's forward is compiled rather than the block, so that a cache, whose choices cannot be, may wrap it.
+    """
+    import torch
+
+    transformer.compilation = compilation = _Compilation()
+    for module in transformer.modules():
+        if type(module).__name__ in transformer._repeated_blocks:
+            fast = torch.compile(module.forward, fullgraph=True, dynamic=True)
+            module.forward = _either(fast, module.forward, compilation)
+
+
+def _either(
+    fast: Callable[..., Any], plain: Callable[..., Any], compilation: _Compilation
+) -> Callable[..., Any]:
+    @functools.wraps(plain)
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return (fast if compilation.on else plain)(*args, **kwargs)
+
+    return forward
 
 
 def uncompile(transformer: Any) -> None:
     """Run the blocks as they are again: compiled as whole graphs they cannot be fetched layer by layer."""
-    for module in transformer.modules():
-        module._compiled_call_impl = None
+    if hasattr(transformer, "compilation"):
+        transformer.compilation.on = False
 
 
 @contextmanager
-def caching(pipe: Any, preset: Preset) -> Iterator[None]:
-    """Around one call of a pipeline: a cache's state begins and ends empty, also when the call is stopped."""
+def caching(pipe: Any, preset: Preset, steps: int, *, guided: bool) -> Iterator[None]:
+    """Around one call of a pipeline: a cache's state begins and ends empty, also when the call is stopped.
+
+    guided: whether each step takes a second pass, for guidance.
+    """
     if not preset.cache:
         yield
         return
-    try:
-        with pipe.transformer.cache_context("cond"):  # pipelines that know of contexts enter their own inside
-            yield
-    finally:
-        pipe.transformer._reset_stateful_cache()
+    with caches.running(pipe.transformer, steps, guided=guided):
+        yield

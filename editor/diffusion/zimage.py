@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from editor.base import UsageError
 from editor.diffusion import sizing
 from editor.diffusion.base import Call, DiffusionEditor, Options
-from editor.diffusion.speed import Preset
+from editor.diffusion.speed import distilled
 
 GRID = 16
 
@@ -31,7 +31,8 @@ class ZImage(DiffusionEditor):
     }
     inpaints: ClassVar = {"ZImageImg2ImgPipeline": "ZImageInpaintPipeline"}
     strengths = (0.6, 1.0)
-    presets: ClassVar = {"exact": Preset(9, 0.0)}
+    padded = True
+    presets: ClassVar = distilled(9, 0.0)
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
