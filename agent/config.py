@@ -26,6 +26,7 @@ from pydantic import (
 
 from agent.errors import ConfigError
 from agent.trace.places import refuse_url
+from editor import devices
 
 FILE = "reedit.yaml"
 PREFIX = "REEDIT_"
@@ -106,9 +107,10 @@ class Settings(BaseModel):
         le=1,
         description="how far z-image and inpainting go from the photo; default: the model's own",
     )
-    device: Literal["auto", "cuda", "cpu", "mps"] = Field(
-        "auto", description="where a diffusion editor runs; auto uses a CPU for small models only"
-    )
+    device: str = Field(
+        "auto", description="where a diffusion editor runs: auto, cpu, mps, cuda, cuda:N, or a list separated by "
+        "commas; auto and cuda are every GPU in a batch, else the first; auto uses a CPU for small models only"
+    )  # fmt: skip
     memory: Literal["auto", "full", "offload", "low"] = Field(
         "auto", description="how a diffusion editor holds its weights: all on the GPU (full), one component at a "
         "time (offload), block by block (low)"
@@ -148,6 +150,11 @@ class Settings(BaseModel):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        return ",".join(devices.parse(value))
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ ReeditError                 exit 1
 │   ├── CannotDo                     understood, but not possible with this editor
 │   ├── RegionNotFound               the named part of the photo was not found
 │   └── EditorUnavailable            an extra, a model or a device is missing
+│       └── DeviceLost               the GPU failed; only a new process may use it again
 ├── ReasonerError           exit 1   the Reasoner gave nothing usable
 │   ├── Refused                      the request cannot be done by this Reasoner and editor
 │   ├── BadReply                     a reply that does not parse, even after a re-ask
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from editor.base import (
     CannotDo,
+    DeviceLost,
     EditError,
     EditorUnavailable,
     NotUnderstood,
@@ -58,6 +60,7 @@ __all__ = [
     "BadReply",
     "CannotDo",
     "ConfigError",
+    "DeviceLost",
     "EditError",
     "EditorUnavailable",
     "NotUnderstood",

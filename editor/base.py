@@ -59,6 +59,10 @@ class EditorUnavailable(EditError):
     """The editor cannot run here: an extra, a model or a device is missing. The message has the fix."""
 
 
+class DeviceLost(EditorUnavailable):
+    """The GPU failed in a way that this process cannot get over; a new process may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One finding about what works here. fix: the line that mends it. needed: whether the run asked for needs it."""

@@ -27,7 +27,8 @@ class ProcessEngine:
     name = "processes"
 
     def __init__(self, folder: Path, workers: int, *, jobs_per_worker: int = JOBS_PER_WORKER) -> None:
-        self.editors = workers
+        self.editors = self.in_flight = workers
+        self.warnings: list[str] = []
         self._slots = [_Slot(folder, max(1, cpus() // workers), jobs_per_worker) for _ in range(workers)]
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:

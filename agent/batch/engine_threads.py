@@ -1,4 +1,4 @@
-"""Jobs in threads of this process, around editors that each own a device: a GPU editor, or one behind a server."""
+"""Jobs in threads of this process, around editors that each own a server, or a device of this process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 
-from agent.batch.feed import Feed, Notify, Reports, reports
-from agent.batch.sharing import SharedEditor
+from agent.batch.feed import Notify, Reports, Source, reports
+from agent.batch.sharing import share
 from agent.batch.work import Parts, Report, perform
 from agent.config import Settings
 from agent.loop import Stage
@@ -27,7 +27,7 @@ class _CutOff(KeyboardInterrupt):
 class ThreadEngine:
     """N jobs in flight: while an editor works on one photo, others think, are judged, decoded and saved.
 
-    editors: one per device. reasoner: makes the Reasoner of a job; None = as the job's settings say.
+    editors: one per device or server. reasoner: makes the Reasoner of a job; None = as the job's settings say.
     """
 
     name = "threads"
@@ -40,19 +40,20 @@ class ThreadEngine:
         reasoner: Callable[[Settings, Trace], Reasoner] | None = None,
         notify: Notify | None = None,
     ) -> None:
-        self.editor = SharedEditor(editors)
+        self.editor = share(editors)
         self.editors = len(editors)
-        self._slots = jobs_in_flight
+        self.in_flight = jobs_in_flight
+        self.warnings: list[str] = []
         self._reasoner = reasoner
         self._notify = notify
 
-    def run(self, feed: Feed) -> Generator[Report, None, None]:
+    def run(self, feed: Source) -> Generator[Report, None, None]:
         """Carry out the feed."""
         done: Reports = queue.SimpleQueue()
         cut = threading.Event()
         threads = [
             threading.Thread(target=self._slot, args=(feed, done, cut), name=f"reedit-job-{n}", daemon=True)
-            for n in range(self._slots)
+            for n in range(self.in_flight)
         ]
         for thread in threads:
             thread.start()
@@ -68,7 +69,7 @@ class ThreadEngine:
     def close(self) -> None:
         """Nothing to end: the threads have ended with the feed."""
 
-    def _slot(self, feed: Feed, done: Reports, cut: threading.Event) -> None:
+    def _slot(self, feed: Source, done: Reports, cut: threading.Event) -> None:
         try:
             while (work := feed.take()) is not None:
                 job_id = work.job.id

@@ -31,6 +31,22 @@ def reports(done: Reports, threads: int) -> Generator[Report, None, None]:
             yield report
 
 
+class Source(Protocol):
+    """Where an engine's threads get their work from."""
+
+    def take(self) -> Work | None:
+        """The next piece of work; None when there is no more, or after `stop`."""
+        ...
+
+    def finished(self, work: Work) -> None:
+        """Tell that work taken from here has come to its end."""
+        ...
+
+    def stop(self) -> None:
+        """Hand out nothing more."""
+        ...
+
+
 class Feed:
     """Hands out work, one at a time, to any number of threads; with several VLM servers, least busy first."""
 
@@ -66,8 +82,18 @@ class Engine(Protocol):
     """Something that carries out work. It is used for one feed at a time, and closed at the end."""
 
     name: str
-    editors: int
-    """How many edits it can do at once: what "editor busy" is a share of."""
+    warnings: list[str]
+    """Sentences for people about what did not work as it should, and cost no job."""
+
+    @property
+    def editors(self) -> int:
+        """How many edits it can do at once: what "editor busy" is a share of. On a cluster it may grow."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many jobs are begun and not finished, at most."""
+        ...
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:
         """Carry out everything in the feed; reports in the order in which jobs end.

@@ -23,10 +23,14 @@ from agent.errors import ReeditError
 from editor.photo.files import reason
 
 ATTEMPTS = {"WorkerDied": 2}
+BREAKS_WORKER = frozenset({"WorkerDied", "DeviceLost"})
+"""Errors that a neighbour in the same worker may have caused: such a job is tried again by itself."""
 OTHER_ATTEMPTS = 3
 """How often a job is begun within one start, by the class of an error that may go away."""
 IN_A_ROW = 50
-"""So many errors that may go away, and nothing delivered in between: what they need is gone, the batch stops."""
+"""So many errors that may go away, and nothing delivered in between: what they need is gone, the batch stops.
+
+At least twice as many as jobs in flight: a lost node takes all of its own with it."""
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before the first, second and third pass over what failed."""
 
@@ -74,6 +78,8 @@ class Summary:
     editor_seconds: float = 0.0
     editors: int = 1
     errors: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
+    """Of the engine, for people."""
     stopped: str | None = None
 
     @property
@@ -153,7 +159,7 @@ def run_batch(
         try:
             if todo:
                 with closing(make_engine(len(todo))) as engine:
-                    summary.editors = engine.editors
+                    summary.editors, summary.warnings = engine.editors, engine.warnings
                     listener.begin(len(jobs), todo, engine)
                     results = _Results(options.place, jobs, journal, done)
                     _Running(journal, options, engine, listener, summary, results).work_off(todo)
@@ -234,7 +240,7 @@ class _Running:
             if not work or self.summary.stopped:
                 return
             time.sleep(pause)
-            work = list(self._pass(work))
+            work = sorted(self._pass(work), key=lambda each: each.alone)  # last: it leaves a worker half idle
 
     def _pass(self, work: Sequence[Work]) -> Iterator[Work]:
         """Run the work; yields what is worth another attempt."""
@@ -263,7 +269,7 @@ class _Running:
         if limit is not None and self.failures >= limit:
             return f"{self.failures} failed, as many as --max-failures allows"
         self.in_a_row = self.in_a_row + 1 if report.record.transient else 0
-        if self.in_a_row >= IN_A_ROW:
+        if self.in_a_row >= max(IN_A_ROW, 2 * self.engine.in_flight):
             return f"{self.in_a_row} jobs in a row failed; the last: {report.record.message}"
         return None
 
@@ -272,6 +278,7 @@ class _Running:
         limit = min(ATTEMPTS.get(record.error or "", OTHER_ATTEMPTS), len(self.options.pauses))
         again = record.transient and work.attempt < limit
         self.summary.editor_seconds += record.editor_seconds or 0.0
+        self.summary.editors = self.engine.editors
         if not again:
             self.failures += record.status == "failed"
             self.summary.ran += 1
@@ -279,7 +286,8 @@ class _Running:
         self.listener.job(record, again)
         if not again:
             return None
-        return replace(work, settings=self.options.settings, attempt=work.attempt + 1)
+        alone = work.alone or record.error in BREAKS_WORKER
+        return replace(work, settings=self.options.settings, attempt=work.attempt + 1, alone=alone)
 
 
 def _completed(report: Report) -> Record:

@@ -42,6 +42,7 @@ class Work:
     """A job on its way to an engine. folder: where outputs go. batch: the id of the batch, for the run's header.
 
     upload: how results go to an object store; `folder` and the settings' `runs` are then only their place until that.
+    alone: nothing else runs in its worker meanwhile; a worker died with it, or with its neighbour.
     """
 
     job: BatchJob
@@ -50,6 +51,7 @@ class Work:
     batch: str
     attempt: int = 1
     upload: Upload | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ def delivered_record(run: Run) -> Record:
     """The record of a run that delivered, from its folder alone. Raises TraceError when that cannot be read."""
     header, result = run.header, run.result or {}
     mark = header["batch"]
-    edits = [event.seconds for event in run.events if isinstance(event, Edited)]
+    edits = [
+        event.seconds - event.details.get("waited", 0.0) for event in run.events if isinstance(event, Edited)
+    ]
     source = str(header["input"]["sha256"])
     return Record(
         id=str(mark["id"]), status="delivered", ok=result.get("tag") == "Success", tag=result.get("tag"),

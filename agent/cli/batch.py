@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from agent.batch.store import Store
 
 _ENGINE = "The engine"
-IN_FLIGHT_PER_DEVICE = 6
-"""Hides a VLM that takes five times as long as the editor; more would only hold more photos in memory."""
 
 
 @guarded
@@ -58,7 +56,7 @@ def batch(
         int | None,
         typer.Option(
             min=1, max=1024, rich_help_panel=_ENGINE,
-            help="Jobs at the same time. [default: one per processor; 6 per device with a GPU editor]",
+            help="Jobs at the same time, over all editors. [default: one per processor; 6 per GPU or server]",
         ),
     ] = None,
     engine: Annotated[
@@ -83,11 +81,11 @@ def batch(
     max_megapixels: o.MaxMegapixels = None,
     runs: Annotated[str | None, typer.Option(help="Folder of the run folders. [default: OUT/runs]")] = None,
     keep: o.Keep = None,
-    editor_url: o.EditorUrl = None,
+    editor_url: o.EditorUrls = None,
     editor_model: o.EditorModel = None,
     editor_api: o.EditorApi = None,
     editor_timeout: o.EditorTimeout = None,
-    device: o.Device = None,
+    device: o.Devices = None,
     memory: o.Memory = None,
     speed: o.Speed = None,
     lora: o.Lora = None,
@@ -122,7 +120,8 @@ def batch(
         "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
         "max_megapixels": max_megapixels, "runs": run_folders, "keep": keep,
         "vlm_url": vlm_url[0] if vlm_url else None, "vlm_model": vlm_model, "vlm_max_pixels": vlm_max_pixels,
-        "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts, "editor_url": editor_url,
+        "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
+        "editor_url": editor_url[0] if editor_url else None,
         "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
         "device": device, "memory": memory, "speed": speed, "lora": lora or None, "editor_steps": editor_steps,
         "editor_strength": editor_strength,
@@ -140,13 +139,16 @@ def batch(
         return batch_view.standings(status(found, options), store, as_json=as_json)
 
     def make_engine(count: int) -> Engine:
+        urls = tuple(editor_url or ())
         if engine == "ray":
-            return _ray_engine(options, ray_address, ray_editors, jobs_in_flight)
-        return _local_engine(options, count, jobs_in_flight)
+            return _ray_engine(options, ray_address, ray_editors, jobs_in_flight, urls)
+        return _local_engine(options, count, jobs_in_flight, urls)
 
     with batch_view.watch(as_json=as_json, quiet=quiet) as listener:
         summary = run_batch(found, options, make_engine, listener)
     batch_view.summary(summary, store, as_json=as_json, quiet=quiet)
+    for warning in summary.warnings:
+        say(f"warning: {warning}.")
     if summary.stopped:
         again = f"{summary.pending} jobs are left; the same command goes on with them."
         say(f"error: {summary.stopped}. {again}")
@@ -182,26 +184,19 @@ def _destination(output: str, runs: str | None) -> tuple[Path, Path, Store]:
     return folder, run_folders, LocalStore(folder, run_folders)
 
 
-def _local_engine(options: BatchOptions, count: int, in_flight: int | None) -> Engine:
-    """Worker processes for the built-in editor, which uses the processor; threads around any other."""
+def _local_engine(
+    options: BatchOptions, count: int, in_flight: int | None, editor_urls: tuple[str, ...]
+) -> Engine:
+    """On this machine: in worker processes, or in threads around editing servers."""
+    from agent.batch import engines
     from agent.session import make_reasoner
     from agent.trace import NullTrace
 
-    settings = options.settings
-    _ask_once(lambda: make_reasoner(settings, NullTrace()))
-    if settings.editor == "builtin":
-        from agent.batch.engine_processes import ProcessEngine
-        from agent.batch.workers import cpus
-
-        waits = settings.reasoner != "builtin" or options.place.results_are_sent
-        default = 2 * cpus() if waits else cpus()
-        return ProcessEngine(options.folder, min(in_flight or default, count))
-    import editor as editors
-    from agent.batch.engine_threads import ThreadEngine
-
-    return ThreadEngine(
-        [editors.configured(settings.editor, settings)], min(in_flight or IN_FLIGHT_PER_DEVICE, count)
-    )
+    _ask_once(lambda: make_reasoner(options.settings, NullTrace()))
+    return engines.local(
+        options.folder, options.settings, count, in_flight=in_flight, editor_urls=editor_urls,
+        waits=options.place.results_are_sent,
+    )  # fmt: skip
 
 
 def _ask_once(make: Any) -> None:
@@ -212,8 +207,15 @@ def _ask_once(make: Any) -> None:
 
 
 def _ray_engine(
-    options: BatchOptions, address: str | None, editors: int | None, in_flight: int | None
+    options: BatchOptions,
+    address: str | None,
+    editors: int | None,
+    in_flight: int | None,
+    editor_urls: tuple[str, ...],
 ) -> Engine:
     from agent.batch.engine_ray import RayEngine
 
-    return RayEngine(options.folder, options.settings, address=address, editors=editors, in_flight=in_flight)
+    return RayEngine(
+        options.folder, options.settings, address=address, editors=editors, in_flight=in_flight,
+        editor_urls=editor_urls, shared=not options.place.results_are_sent,
+    )  # fmt: skip

@@ -110,6 +110,7 @@ def summary(value: Summary, store: Store, *, as_json: bool, quiet: bool) -> None
             "not_ok": value.not_ok, "failed": value.failed, "pending": value.pending, "reflected": value.reflected,
             "seconds": round(value.seconds, 3), "per_minute": round(value.per_minute, 2),
             "editor_busy": round(value.busy, 4), "errors": dict(value.errors), "stopped": value.stopped,
+            "warnings": value.warnings,
             "results": store.shown(RESULTS), "exit_code": value.exit_code,
         })  # fmt: skip
         return

@@ -48,6 +48,12 @@ EditorUrl = Annotated[
         help="Server with POST /images/edits, such as http://127.0.0.1:8091/v1.", rich_help_panel=_EDITOR
     ),
 ]
+EditorUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--editor-url", help="Editing server; repeated: one edit at a time on each.", rich_help_panel=_EDITOR
+    ),
+]
 EditorModel = Annotated[
     str | None,
     typer.Option(
@@ -108,8 +114,19 @@ Prompts = Annotated[
     str | None, typer.Option(help="Folder with your own prompt templates.", rich_help_panel=_VLM)
 ]
 Device = Annotated[
-    Literal["auto", "cuda", "cpu", "mps"] | None,
-    typer.Option(help="Where it runs; auto: a GPU, or a CPU for small models.", rich_help_panel=_DIFFUSION),
+    str | None,
+    typer.Option(
+        help="Where it runs: auto (a GPU, or a CPU for small models), cpu, mps, cuda, cuda:N.",
+        rich_help_panel=_DIFFUSION,
+    ),
+]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="Where editors run, one on each: auto (every GPU), cuda:1, cuda:0,cuda:1, cpu, mps.",
+        rich_help_panel=_DIFFUSION,
+    ),
 ]
 Memory = Annotated[
     Literal["auto", "full", "offload", "low"] | None,

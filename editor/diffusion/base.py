@@ -15,8 +15,17 @@ from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
-from editor import EDITORS, fidelity
-from editor.base import EditError, EditorUnavailable, EditRequest, EditResult, Image, Mask, UsageError
+from editor import EDITORS, devices, fidelity
+from editor.base import (
+    DeviceLost,
+    EditError,
+    EditorUnavailable,
+    EditRequest,
+    EditResult,
+    Image,
+    Mask,
+    UsageError,
+)
 from editor.diffusion import loading, lora, memory, registration, sizing, speed, words
 from editor.pixels import full
 
@@ -33,7 +42,8 @@ class Options:
     """What a user can set. model: folder or ORG/NAME[@REVISION], None = the family's own; pixels: of the canvas."""
 
     model: str | None = None
-    device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
+    device: str = "auto"
+    """As editor.devices.parse takes it; of several the first."""
     memory: Literal["auto", "full", "offload", "low"] = "auto"
     speed: speed.Speed = "exact"
     loras: tuple[lora.Lora, ...] = ()
@@ -162,7 +172,7 @@ class DiffusionEditor:
             raise UsageError("The mask is empty: nothing in it is white.")
         # 1. the model, loaded once per process
         loaded = self._loaded()
-        with loaded.running:
+        with loaded.running, memory.current(loaded.device):
             return self._edit(loaded, request, began)
 
     def _edit(self, loaded: Loaded, request: EditRequest, began: float) -> EditResult:
@@ -206,7 +216,15 @@ class DiffusionEditor:
             type(self), options.model, options.device, options.memory, options.speed, options.loras,
             options.steps if self.presets[options.speed].lora else None,
         )  # fmt: skip
-        return cast("Loaded", loading.once(key, self._load))
+        try:
+            return cast("Loaded", loading.once(key, self._load))
+        except RuntimeError as error:
+            first = next(iter(str(error).splitlines()), "")
+            if memory.out_of_memory(error):
+                raise EditorUnavailable(f"There is no memory to load {self.name}: {first}") from error
+            if memory.lost(error):
+                raise DeviceLost(f"{self.name} could not be loaded: {first}") from error
+            raise
 
     def _load(self) -> Loaded:
         model = loading.locate(self._pinned())
@@ -217,6 +235,10 @@ class DiffusionEditor:
             )
         loading.check(model.folder)
         device = _device(self.options.device, model, self.name)
+        with memory.current(device):
+            return self._load_on(device, model, found)
+
+    def _load_on(self, device: Any, model: loading.Model, found: str) -> Loaded:
         import torch
 
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
@@ -329,6 +351,8 @@ class DiffusionEditor:
                     ) from None
                 raise
             first = next(iter(str(error).splitlines()), "")
+            if memory.lost(error):
+                raise DeviceLost(f"{loaded.device} failed in {self.name}: {first}") from error
             raise EditError(f"{self.name} failed: {type(error).__name__}: {first}") from error
         finally:
             pipe.maybe_free_model_hooks()
@@ -363,17 +387,19 @@ class DiffusionEditor:
 
 
 def _device(asked: str, model: loading.Model, name: str) -> Any:
-    """The torch device. Raises EditorUnavailable when there is no such accelerator, or a CPU would take too long."""
+    """The torch device. Raises EditorUnavailable when there is no accelerator, or a CPU would take too long, and
+    UsageError for a GPU that is not there."""
     import torch
 
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise EditorUnavailable("torch finds no CUDA GPU; see `reedit doctor`, or give --device cpu.")
-    if asked == "mps" and not torch.backends.mps.is_available():
+    first = devices.parse(asked)[0]
+    if first == "mps" and not torch.backends.mps.is_available():
         raise EditorUnavailable("torch finds no Apple GPU; give --device cpu.")
-    if asked != "auto":
-        return torch.device(asked)
+    if first.startswith("cuda"):
+        devices.check((first,), torch.cuda.device_count())
+    if first != "auto":
+        return torch.device("cuda:0" if first == "cuda" else first)
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        return torch.device("cuda:0")
     if torch.backends.mps.is_available():
         return torch.device("mps")
     size = sum(path.stat().st_size for path in model.folder.glob("*/*.safetensors"))

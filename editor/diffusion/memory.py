@@ -8,6 +8,7 @@ None of them changes what is computed, apart from the autoencoder's tiles, whose
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -80,6 +81,13 @@ def apply(pipe: Any, level: Level, device: Any) -> None:
     pipe.vae.to(device)
 
 
+def current(device: Any) -> AbstractContextManager[Any]:
+    """Make it this thread's own device: what names none runs there, as the kernels of compiled blocks do."""
+    import torch
+
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
 def release(device: Any) -> None:
     """Give cached blocks back to the device."""
     import gc
@@ -107,6 +115,17 @@ def out_of_memory(error: BaseException) -> bool:
 
     return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    )
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error is one of those that CUDA repeats from then on, whatever this process asks of the device."""
+    import torch
+
+    if out_of_memory(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or (
+        isinstance(error, RuntimeError) and "CUDA error" in str(error)
     )
 
 
