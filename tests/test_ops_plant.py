@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from editor.base import Image, Mask
 from editor.builtin import pixels
 from editor.builtin.catalog import OPERATIONS
-from editor.builtin.core import Context, Op
+from editor.builtin.core import Context, Op, Region
 from editor.builtin.engine import resolve
 from editor.builtin.ops import plant
 
@@ -151,6 +151,21 @@ def test_spots_take_the_named_colour() -> None:
     dark = (pixels.lab(edited)[..., 0] < 25) & (mask > 0)
     assert (pixels.lab(image)[..., 0][mask > 0] > 25).all()
     assert 0.005 < dark.sum() / (mask > 0).sum() < 0.5
+
+
+def test_rot_on_fruit_is_a_few_dark_patches_without_pale_rims() -> None:
+    image = np.full((240, 240, 3), (190, 40, 35), np.uint8)
+    mask = np.zeros((240, 240), np.uint8)
+    cv2.circle(mask, (120, 120), 100, 255, -1)
+    context = Context(mask, np.random.default_rng(3), (0, 0, 240, 240), image)
+    edited = plant.spots(image, Op("spots", 0.6, Region("named", "fruit"), {"color": "brown"}), context)
+    before, after = (pixels.lab(side)[..., 0][mask > 0] for side in (image, edited))
+    assert (after <= before + 0.5).all()
+    dark = ((before - after) > 8).reshape(-1)
+    assert 0.1 < dark.mean() < 0.6
+    full = np.zeros(mask.shape, np.uint8)
+    full[mask > 0] = dark
+    assert cv2.connectedComponents(cv2.morphologyEx(full, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)))[0] < 12
 
 
 def test_greening_turns_sand_green() -> None:

@@ -526,3 +526,41 @@ def test_a_part_within_a_place_is_what_both_share() -> None:
     outside = find(image, Region("named", "sky", within="top-left", invert=True))
     assert outside.mask is not None
     assert np.array_equal(outside.mask, 255 - corner.mask)
+
+
+def balls(color: tuple[int, int, int], places: list[tuple[int, int, int]]) -> tuple[Image, Truth]:
+    """Shaded balls with a gleam at (x, y, radius) on a grey table, and where they are."""
+    height, width = 420, 560
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    values = np.full((height, width, 3), 150, np.float32) + 2 * noise(height, width, 0, 5)
+    truth = np.zeros((height, width), bool)
+    for cx, cy, radius in places:
+        inside = (x - cx) ** 2 + (y - cy) ** 2 < radius**2
+        depth = np.sqrt(np.clip(1 - ((x - cx) ** 2 + (y - cy) ** 2) / radius**2, 0, 1))
+        light = 0.35 + 0.65 * np.clip(0.7 * depth - 0.35 * ((x - cx) + (y - cy)) / radius, 0, 1)
+        gleam = np.exp(-((x - cx + 0.35 * radius) ** 2 + (y - cy + 0.35 * radius) ** 2) / (0.1 * radius) ** 2)
+        shown = np.array(color, np.float32) * light[..., None] + 160 * gleam[..., None]
+        values = np.where(inside[..., None], shown, values)
+        truth |= inside
+    return to_image(values), truth
+
+
+class TestFruit:
+    @pytest.mark.parametrize(
+        "color", [(200, 40, 30), (235, 140, 40), (240, 205, 50), (120, 180, 50), (110, 40, 120)]
+    )
+    def test_fruit_that_touch_are_found_with_their_shade_and_gleam(self, color: tuple[int, int, int]) -> None:
+        image, truth = balls(color, [(180, 220, 80), (335, 215, 78), (262, 320, 60)])
+        found = find(image, named("fruit"))
+        assert found.confidence >= SURE
+        assert iou(found.mask, truth) > 0.9
+
+    def test_a_box_of_the_same_red_is_no_fruit(self) -> None:
+        image, _ = balls((200, 40, 30), [])
+        image[120:330, 180:380] = (190, 40, 32)
+        with pytest.raises(RegionNotFound):
+            find(image, named("fruit"))
+
+    def test_clothes_are_no_fruit(self) -> None:
+        with pytest.raises(RegionNotFound):
+            find(astronaut(), named("fruit"))

@@ -365,7 +365,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     # things that only a mask shows; listed where their characters would be read as other words
     "word": {"": "头发|发丝|长发|短发|皱纹|牙齿|沙子|花纹"},
-    "color": {"brown": "rust colored|rust coloured|rusty|铁锈色|锈色|红褐色"},
+    "color": {"#93ad3f": "lime green|yellow green|yellowish green|黄绿|黄绿色|青黄色", "brown": "rust colored|rust coloured|rusty|铁锈色|锈色|红褐色"},
     "num": {  # numbers that are plain words; the rest are recognised by pattern
         "half": "half|by half|in half|一半|对半",
         "halve": "halved|halve|halves|half the|half as|减半|折半",

@@ -46,6 +46,8 @@ YELLOW_GREEN = Pigment(hue=107, chroma=43, lift=10)
 NECROSIS = Pigment(hue=68, chroma=32, gain=0.66)
 STRAW = Pigment(hue=82, chroma=29, gain=0.98, lift=6)
 OLIVE = Pigment(hue=98, chroma=26, gain=0.82)
+SOAKED = Pigment(hue=62, chroma=36, gain=0.80)
+ROT = Pigment(hue=58, chroma=30, gain=0.50)
 PURPLE = Pigment(hue=356, chroma=39, gain=0.66)
 BRONZE = Pigment(hue=42, chroma=30, gain=0.86)
 PALE = Pigment(hue=107, chroma=23, lift=26)
@@ -495,8 +497,13 @@ def _necrosis(leaf: Leaf) -> Paint:
 
 
 def spots(image: Image, op: Op, context: Context) -> Image:
-    """Irregular dead spots with a darker rim and a yellow halo; params.color names another colour for them."""
+    """Irregular dead spots with a darker rim and a yellow halo; params.color names another colour for them.
+
+    On fruit brown spots are rot: a few soft, sunken patches without rim or halo.
+    """
     leaf = read_leaf(image, context)
+    if op.region.name == "fruit" and op.params.get("color", "brown") == "brown":
+        return paint(image, context.mask, _rot_depth(leaf, op.amount, context.rng), _rotten(leaf))
     depth = _spot_depth(leaf, op.amount, context.rng)
     dead = NECROSIS
     name = op.params.get("color")
@@ -518,6 +525,26 @@ def _spotted(leaf: Leaf, dead: Pigment) -> Paint:
         rim = core * smooth_step(0.34, 0.10, depth)
         middle = smooth_step(0.45, 0.9, depth)
         colours[..., 0] *= 1 - 0.36 * rim + 0.16 * middle + np.float32(0.05) * core * weights[..., 1]
+
+    return change
+
+
+def _rot_depth(leaf: Leaf, amount: float, rng: np.random.Generator) -> Float:
+    """(h, w, 2): signed depth into the nearest patch of rot, in deviations of smooth noise; and fine noise."""
+    patches = fractal(rng, leaf.inside.shape, 1.1 * leaf.size, 4)
+    inside = leaf.inside > 0
+    level = float(np.quantile(patches[inside], 1 - (0.10 + 0.35 * amount))) if inside.any() else 0.0
+    return _stack(patches - np.float32(level), fractal(rng, leaf.inside.shape, 5.0, 2))
+
+
+def _rotten(leaf: Leaf) -> Paint:
+    """Brown, wet tissue where map 0 is above 0, softer at its edge, darkest in the middle."""
+
+    def change(colours: Float, weights: Float) -> None:
+        depth = weights[..., 0] + np.float32(0.08) * weights[..., 1]
+        shine = glare(colours, leaf)
+        stain(colours, 0.75 * smooth_step(-0.30, 0.05, depth), SOAKED, shine)
+        stain(colours, 0.9 * smooth_step(0.0, 0.7, depth), ROT, shine)
 
     return change
 

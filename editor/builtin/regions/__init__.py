@@ -1,7 +1,7 @@
 """From words to pixels: a Region becomes a soft-edged mask with a confidence, or a refusal.
 
 Finders work on a small copy of the photo (`scene`), the mask is brought to full size along real edges (`refine`).
-One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower, fruit), `skin`,
+One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower), `fruit`, `skin`,
 `face`, `subject` (subject, background), `color`, `place` (places and rectangles).
 """
 
@@ -22,6 +22,7 @@ from editor.base import Image, Mask, RegionNotFound, UsageError
 from editor.builtin.core import Region
 from editor.builtin.regions import color, land, place, plants, refine, subject
 from editor.builtin.regions.face import face
+from editor.builtin.regions.fruit import fruit
 from editor.builtin.regions.place import PLACES
 from editor.builtin.regions.scene import FOUND, Part, Scene, pixels, small
 from editor.builtin.regions.skin import skin
@@ -42,7 +43,7 @@ NAMED: dict[str, Callable[[Scene], Part]] = {
     "leaf": plants.leaf,
     "grass": plants.grass,
     "flower": plants.flower,
-    "fruit": plants.fruit,
+    "fruit": fruit,
     "skin": skin,
     "face": face,
 }

@@ -251,6 +251,11 @@ def _shaded(scene: Scene, core: Bool) -> Bool:
     return drop_small(grown, pixels(grown) // 50)
 
 
+def whole_paint(scene: Scene, core: Bool) -> Bool:
+    """What has the paint of `core` and hangs together with it: with its shade, its gleam and its small specks."""
+    return _completed(scene, _shaded(scene, core) | core)
+
+
 def _completed(scene: Scene, mask: Bool) -> Bool:
     """With what lies within the object and shows no colour: specks, gleams lighter than it, black shade."""
     if not mask.any():

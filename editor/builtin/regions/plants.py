@@ -1,4 +1,4 @@
-"""Foliage, the leaf, grass, flowers and fruit."""
+"""Foliage, the leaf, grass and flowers."""
 
 from __future__ import annotations
 
@@ -212,39 +212,6 @@ def flower(scene: Scene) -> Part:
         other &= close(scene.focus > threshold, scene.size(0.02))
     other = opened(close(other, scene.size(0.004)), scene.size(0.006))
     return _best_blob(scene, other, plant)
-
-
-def fruit(scene: Scene) -> Part:
-    """A vivid roundish thing from red to green."""
-    vivid = (scene.chroma > 32) & ((scene.hue < 125) | (scene.hue > 350))
-    vivid = opened(close(vivid, scene.size(0.006)), scene.size(0.012))
-    best, trust = np.zeros_like(vivid), 0.0
-    count, labels, stats = label(vivid)
-    for index in range(1, count):
-        area = int(stats[index, cv2.CC_STAT_AREA])
-        if not 0.003 < area / scene.area < 0.6:
-            continue
-        piece = fill_holes(labels == index, area // 20)
-        score = (
-            _roundness(piece)
-            * ramp(mean(scene.chroma, piece), 34, 58)
-            * ramp(mean(scene.texture, piece), 7, 3)
-        )
-        if score > trust:
-            best, trust = piece, score
-    # a ball or a plate can look just so
-    return Part(best, round(0.58 * trust, 4))
-
-
-def _roundness(mask: Bool) -> float:
-    """0..1 by the isoperimetric quotient of the outline, 1 for a disc, and by how full the outline is."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(contours, key=cv2.contourArea)
-    hull = cv2.convexHull(outline)
-    around = cv2.arcLength(hull, True)
-    solid = pixels(mask) / max(1.0, cv2.contourArea(hull))
-    quotient = 4 * math.pi * cv2.contourArea(hull) / max(1.0, around * around)
-    return ramp(quotient, 0.76, 0.9) * ramp(solid, 0.8, 0.96)
 
 
 def _best_blob(scene: Scene, candidates: Bool, plant: Bool) -> Part:
