@@ -115,6 +115,10 @@ class Settings(BaseModel):
         "auto", description="how a diffusion editor holds its weights: all on the GPU (full), one component at a "
         "time (offload), block by block (low)"
     )  # fmt: skip
+    quantize: Literal["none", "fp8", "4bit"] = Field(
+        "none", description="a diffusion editor's weights in fewer bits, which changes the result: fp8 halves them, "
+        "4bit (bitsandbytes) leaves a third"
+    )  # fmt: skip
     speed: Literal["exact", "balanced", "fast"] = Field(
         "exact",
         description="a diffusion editor's preset; balanced (caches) and fast (few steps) change the result",

@@ -372,7 +372,7 @@ def test_low_memory_gives_the_same_picture(models: Callable[[str], Path], name: 
 
 def test_auto_chooses_by_what_is_free() -> None:
     gib = 1 << 30
-    weights = memory.Weights(total=40 * gib, largest=20 * gib)
+    weights = memory.Weights(total=40 * gib, largest=20 * gib, working=6 * gib)
     chosen = [memory.choose("auto", weights, free * gib)[0] for free in (80, 30, 8)]
     assert chosen == ["full", "offload", "low"]
     assert memory.choose("auto", weights, None)[0] == "full"

@@ -65,6 +65,7 @@ def apply_(
     editor_timeout: o.EditorTimeout = None,
     device: o.Device = None,
     memory: o.Memory = None,
+    quantize: o.Quantize = None,
     speed: o.Speed = None,
     lora: o.Lora = None,
     editor_steps: o.EditorSteps = None,
@@ -91,8 +92,8 @@ def apply_(
         "max_megapixels": max_megapixels, "runs": runs, "keep": keep, "vlm_url": vlm_url, "vlm_model": vlm_model,
         "vlm_max_pixels": vlm_max_pixels, "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
         "editor_url": editor_url, "editor_model": editor_model, "editor_api": editor_api,
-        "editor_timeout": editor_timeout, "device": device, "memory": memory, "speed": speed, "lora": lora or None,
-        "editor_steps": editor_steps, "editor_strength": editor_strength,
+        "editor_timeout": editor_timeout, "device": device, "memory": memory, "quantize": quantize, "speed": speed,
+        "lora": lora or None, "editor_steps": editor_steps, "editor_strength": editor_strength,
     })  # fmt: skip
     job = session.Job(
         photo=image, instruction=instruction, output="auto" if output is None else output, overwrite=overwrite,

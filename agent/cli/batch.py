@@ -87,6 +87,7 @@ def batch(
     editor_timeout: o.EditorTimeout = None,
     device: o.Devices = None,
     memory: o.Memory = None,
+    quantize: o.Quantize = None,
     speed: o.Speed = None,
     lora: o.Lora = None,
     editor_steps: o.EditorSteps = None,
@@ -123,8 +124,8 @@ def batch(
         "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
         "editor_url": editor_url[0] if editor_url else None,
         "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
-        "device": device, "memory": memory, "speed": speed, "lora": lora or None, "editor_steps": editor_steps,
-        "editor_strength": editor_strength,
+        "device": device, "memory": memory, "quantize": quantize, "speed": speed, "lora": lora or None,
+        "editor_steps": editor_steps, "editor_strength": editor_strength,
     })  # fmt: skip
     try:
         found = read_manifest(jobs, folder, settings, instruction=instruction, template=template)

@@ -135,6 +135,13 @@ Memory = Annotated[
         rich_help_panel=_DIFFUSION,
     ),
 ]
+Quantize = Annotated[
+    Literal["none", "fp8", "4bit"] | None,
+    typer.Option(
+        help="Weights in fewer bits, LOSSY: fp8 halves them, 4bit leaves a third. [default: none]",
+        rich_help_panel=_DIFFUSION,
+    ),
+]
 Speed = Annotated[
     Literal["exact", "balanced", "fast"] | None,
     typer.Option(

@@ -26,7 +26,7 @@ from editor.base import (
     Mask,
     UsageError,
 )
-from editor.diffusion import loading, lora, memory, registration, sizing, speed, words
+from editor.diffusion import loading, lora, memory, quantize, registration, sizing, speed, words
 from editor.pixels import full
 
 AREA = 1 << 20
@@ -45,6 +45,7 @@ class Options:
     device: str = "auto"
     """As editor.devices.parse takes it; of several the first."""
     memory: Literal["auto", "full", "offload", "low"] = "auto"
+    quantize: quantize.Method = "none"
     speed: speed.Speed = "exact"
     loras: tuple[lora.Lora, ...] = ()
     steps: int | None = None
@@ -81,6 +82,7 @@ class Loaded:
     level: memory.Level
     why: str
     done: list[str]
+    quantized: str = ""
     inpaint: Any | None = None
     running: threading.Lock = field(default_factory=threading.Lock)
     """Held for a run: a pipeline keeps its schedule in itself, and two at once would spoil each other's."""
@@ -133,6 +135,7 @@ class DiffusionEditor:
                 model=named[0] if named else None,
                 device=settings.device,
                 memory=settings.memory,
+                quantize=settings.quantize,
                 speed=settings.speed,
                 loras=tuple(lora.parse(text) for text in settings.lora),
                 steps=settings.editor_steps,
@@ -213,8 +216,8 @@ class DiffusionEditor:
         loading.require_modules()
         options = self.options
         key = (
-            type(self), options.model, options.device, options.memory, options.speed, options.loras,
-            options.steps if self.presets[options.speed].lora else None,
+            type(self), options.model, options.device, options.memory, options.quantize, options.speed,
+            options.loras, options.steps if self.presets[options.speed].lora else None,
         )  # fmt: skip
         try:
             return cast("Loaded", loading.once(key, self._load))
@@ -235,12 +238,14 @@ class DiffusionEditor:
             )
         loading.check(model.folder)
         device = _device(self.options.device, model, self.name)
+        quantize.check(self.options.quantize, device)
         with memory.current(device):
             return self._load_on(device, model, found)
 
     def _load_on(self, device: Any, model: loading.Model, found: str) -> Loaded:
         import torch
 
+        method = self.options.quantize
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         pipe = loading.load(model, self.runs.get(found, found), dtype, image_processor=self.image_processor)
         self.prepare(pipe)
@@ -249,13 +254,20 @@ class DiffusionEditor:
             lora.merge(pipe, lora.parse(preset.lora))
         lora.apply(pipe, self.options.loras)
         memory.release(device)  # what a model before this one left
+        quantized = quantize.apply(pipe, method, device)
+        memory.release(device)
         free = memory.free_bytes(device)
         level, why = memory.choose(self.options.memory, memory.weigh(pipe), free)
+        compiled = level != "low" and quantize.compiles(method, device)
         padded = self.padded and self._guidance(preset) > 0
-        done = speed.apply(pipe, preset, device, compiled=level != "low", padded=padded)
-        memory.apply(pipe, level, device)
+        done = speed.apply(pipe, preset, device, compiled=compiled, padded=padded)
+        settled = memory.settle(pipe, level, device)
+        if settled != level:
+            level, why = settled, f"out of memory at {level}"
+        if level == "low":
+            speed.uncompile(pipe.transformer)
         words.remember(pipe)
-        loaded = Loaded(pipe, model, preset, device, level, why, done)
+        loaded = Loaded(pipe, model, preset, device, level, why, done, quantized)
         if device.type == "cpu" and memory.weigh(pipe).total > SMALL_MODEL:
             loaded.notes.append(f"{self.name} ran on the CPU, where an edit takes many minutes.")
         if level != "full" and self.options.memory == "auto":
@@ -355,7 +367,7 @@ class DiffusionEditor:
                 raise DeviceLost(f"{loaded.device} failed in {self.name}: {first}") from error
             raise EditError(f"{self.name} failed: {type(error).__name__}: {first}") from error
         finally:
-            pipe.maybe_free_model_hooks()
+            loaded.pipe.maybe_free_model_hooks()  # the hooks are known to the pipeline that set them
 
     def _details(
         self, loaded: Loaded, call: Call, where: sizing.Layout, level: memory.Level
@@ -364,6 +376,7 @@ class DiffusionEditor:
             "model": loaded.model.name, "revision": loaded.model.revision, "pipeline": call.pipeline,
             "device": str(loaded.device), "dtype": str(loaded.pipe.transformer.dtype).removeprefix("torch."),
             "memory": {"level": level, "why": loaded.why},
+            "quantize": {"method": self.options.quantize, "done": loaded.quantized},
             "speed": {"preset": self.options.speed, **call.preset.to_dict(), "done": loaded.done},
             "steps": call.steps, "guidance": call.guidance, "strength": call.strength,
             "loras": [each.to_dict() for each in self.options.loras], "layout": where.to_dict(),
@@ -377,6 +390,8 @@ class DiffusionEditor:
             notes.append(
                 "The model works at 8 bits: what it repainted has 8-bit tones, the rest keeps all 16 bits."
             )
+        if loaded.quantized:
+            notes.append(f"--quantize {self.options.quantize}: {loaded.quantized}.")
         if said := loaded.preset.lossy or loaded.preset.note:
             notes.append(f"--speed {self.options.speed}: {said}.")
         if request.mask is not None and kind not in self.inpaints.values():

@@ -21,8 +21,6 @@ from editor.diffusion import loading
 
 Method = Literal["none", "fp8", "4bit"]
 INSTALL = 'pip install "reedit[quantize]"'
-PACKAGES = {"torchao": "fp8 matrix products", "bitsandbytes": "4bit"}
-"""Packages of the extra -> what each is for."""
 ADA = (8, 9)
 """Compute capability from which matrix products and Triton know fp8 (e4m3)."""
 LARGE = 0.1
@@ -42,14 +40,25 @@ def check(method: Method, device: Any) -> None:
 
 
 def apply(pipe: Any, method: Method, device: Any) -> str:
-    """Pack a loaded pipeline's transformer and its large encoders where they are; says how, "" for none."""
+    """Pack a loaded pipeline's transformer and its large encoders where they are; says how, "" for none.
+
+    Raises EditorUnavailable.
+    """
     if method == "none":
         return ""
-    done = convert(pipe.transformer, method, device)
     enough = LARGE * _count(pipe.transformer)
-    for name, part in pipe.components.items():
-        if name.startswith("text_encoder") and part is not None and _count(part) >= enough:
-            convert(part, method, device, products=False)
+    encoders = [
+        part
+        for name, part in pipe.components.items()
+        if name.startswith("text_encoder") and part is not None and _count(part) >= enough
+    ]
+    try:
+        done = convert(pipe.transformer, method, device)
+        for encoder in encoders:
+            convert(encoder, method, device, products=False)
+    except (RuntimeError, AttributeError, ImportError, AssertionError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise EditorUnavailable(f"--quantize {method} failed: {first}") from error
     return done
 
 
@@ -63,7 +72,7 @@ def convert(module: Any, method: Method, device: Any, *, products: bool = True) 
     check(method, device)
     if method == "none":
         return ""
-    fast = method == "fp8" and products and _has_fp8_products(device)
+    fast = method == "fp8" and products and _knows_fp8(device) and find_spec("torchao") is not None
     for parent, child, name in list(_linears(module)):
         linear = getattr(parent, child)
         home = linear.weight.device
@@ -75,24 +84,15 @@ def convert(module: Any, method: Method, device: Any, *, products: bool = True) 
         setattr(parent, child, linear.to(home))
     if method == "4bit":
         return "NF4 weights (bitsandbytes)"
-    return "fp8 weights and matrix products (torchao)" if fast else "fp8 weights"
+    if fast:
+        return "fp8 weights and matrix products (torchao)"
+    hint = f"; with torchao matrix products too, which is faster: {INSTALL}" if _knows_fp8(device) else ""
+    return f"fp8 weights{hint}"
 
 
 def compiles(method: Method, device: Any) -> bool:
     """Whether packed blocks can be compiled: Triton has no e4m3 before Ada."""
-    import torch
-
-    return method != "fp8" or device.type != "cuda" or torch.cuda.get_device_capability(device) >= ADA
-
-
-def advice(method: Method, device: Any) -> str:
-    """What would make it faster here, "" when nothing would."""
-    import torch
-
-    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= ADA
-    if method == "fp8" and able and find_spec("torchao") is None:
-        return f"matrix products in fp8 need torchao: {INSTALL}"
-    return ""
+    return method != "fp8" or device.type != "cuda" or _knows_fp8(device)
 
 
 def _linears(module: Any) -> Iterator[tuple[Any, str, str]]:
@@ -121,14 +121,10 @@ def _pack(linear: Any, method: Method) -> Any:
     return Nf4Linear(linear)
 
 
-def _has_fp8_products(device: Any) -> bool:
+def _knows_fp8(device: Any) -> bool:
     import torch
 
-    return (
-        device.type == "cuda"
-        and torch.cuda.get_device_capability(device) >= ADA
-        and find_spec("torchao") is not None
-    )
+    return device.type == "cuda" and bool(torch.cuda.get_device_capability(device) >= ADA)
 
 
 def _takes_product(linear: Any, name: str) -> bool:
