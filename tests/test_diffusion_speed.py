@@ -14,7 +14,7 @@ import pytest
 
 import editor as editors
 from editor.base import EditRequest, UsageError
-from editor.diffusion import caches, loading, lora, rotary, speed
+from editor.diffusion import caches, loading, lora, rotary, speed, still
 from editor.diffusion.base import DiffusionEditor, Options
 from tests.conftest import scene
 
@@ -323,6 +323,27 @@ def test_only_transformers_that_rotate_complex_numbers_are_changed() -> None:
     torch.manual_seed(0)
     pipe = tiny.BUILDERS["FluxKontextPipeline"](diffusers.FluxKontextPipeline)
     assert not rotary.use_real(pipe.transformer)
+
+
+@pytest.mark.parametrize("frames", [1, 5])
+def test_a_still_picture_through_the_video_autoencoder(frames: int) -> None:
+    torch.manual_seed(0)
+    vae = diffusers.AutoencoderKLQwenImage(
+        base_dim=4, z_dim=16, dim_mult=[1] * 4, num_res_blocks=1, temperal_downsample=[False, True, True]
+    ).eval()
+    video = torch.randn(1, 3, frames, 32, 48)
+
+    def through() -> Any:
+        with torch.no_grad():
+            latent = vae.encode(video).latent_dist.mode()
+            return latent, vae.decode(latent).sample
+
+    expected = through()
+    still.use_stills(vae)
+    for made, as_before in zip(through(), expected, strict=True):
+        assert made.shape == as_before.shape
+        assert torch.allclose(made, as_before, atol=1e-5)
+        assert as_before.std() > 0.01
 
 
 @pytest.mark.slow

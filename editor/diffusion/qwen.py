@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from editor.diffusion import loading, sizing
+from editor.diffusion import loading, sizing, still
 from editor.diffusion.base import Call, DiffusionEditor
 from editor.diffusion.speed import Preset
 
@@ -86,6 +86,10 @@ class QwenImageEdit(DiffusionEditor):
     def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
         """All three pipelines bring the picture to this area on a grid of 32."""
         return sizing.fixed_canvases(_snap, GRID, self.options.pixels)
+
+    def prepare(self, pipe: Any) -> None:
+        """Its autoencoder is one for video."""
+        still.use_stills(pipe.vae)
 
     def arguments(self, call: Call) -> dict[str, Any]:
         """Classifier-free guidance is silently off without a negative prompt."""
