@@ -16,6 +16,7 @@ from agent.batch.records import Record, Result, stat_of
 from agent.batch.results import results_file
 from agent.batch.state import BatchError, Journal
 from agent.batch.store import LocalStore, Store
+from agent.batch.store_lease import LeaseLost
 from agent.batch.store_objects import StoreError
 from agent.batch.work import Report, Work
 from agent.config import Settings
@@ -85,7 +86,7 @@ class Summary:
     @property
     def exit_code(self) -> int:
         """0: all delivered, each a Success. 3: all delivered, some not a Success. 1: some failed or did not run."""
-        if self.failed or self.pending:
+        if self.failed or self.pending or self.stopped:
             return 1
         return 3 if self.not_ok else 0
 
@@ -166,8 +167,12 @@ def run_batch(
         finally:
             summary.seconds = time.perf_counter() - began
             summary.pending = len(jobs) - summary.ok - summary.not_ok - summary.failed
-            with suppress(OSError):  # a full disk; the journal has it all, the next start writes them
+            try:
                 _Results(options.place, jobs, journal, done).write()
+            except OSError:
+                pass  # a full disk; the journal has it all, the next start writes them
+            except LeaseLost as error:
+                summary.stopped = summary.stopped or str(error)
     return summary
 
 

@@ -212,7 +212,6 @@ def holder(folder: Path) -> str | None:
 
 def hold_as_worker(folder: Path) -> int:
     """A worker's sign that it lives: the returned descriptor stays open until the process ends."""
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)  # on another machine a scratch folder is new
     guard = os.open(folder / FOLDER / "workers.lock", os.O_RDWR | os.O_CREAT, 0o644)
     _flock(guard, shared=True)
     return guard

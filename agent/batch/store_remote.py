@@ -16,7 +16,6 @@ import json
 import os
 import secrets
 import shutil
-import stat as modes
 import tempfile
 import threading
 import time
@@ -31,12 +30,11 @@ from agent.batch.jobs import BatchJob
 from agent.batch.records import Record, Stat
 from agent.batch.state import FOLDER, JOURNAL_SCHEMA, BatchError, Journal, holder, locked, now
 from agent.batch.store import RESULTS, newest
-from agent.batch.store_lease import BEAT, STALE, Lease, LeaseLost, read, said
+from agent.batch.store_lease import BEAT, STALE, Lease, LeaseLost, check, read, said
 from agent.batch.store_objects import Objects, StoreError, at_once
-from agent.batch.store_upload import BEGUN, Upload
-from agent.errors import UsageError
+from agent.batch.store_upload import BEGUN, SCRATCH, Upload, make_private
 from agent.trace.writer import write_atomic
-from editor.photo.files import printable, reason
+from editor.photo.files import printable
 
 BATCH = ".reedit/batch.json"
 JOURNAL = ".reedit/journal"
@@ -148,20 +146,22 @@ class RemoteStore:
             lease = Lease(self._objects, _id_of(self.scratch))
             lease.take(tell)
             self._token = lease.token
-            journal = ObjectJournal(self._objects, lease.token)
-            journal.open()
-            keeper = _Keeper(lease, journal)
-            keeper.start()
+            keeper = _Keeper(lease)
+            keeper.start()  # before a long journal is read
             try:
-                yield journal
+                journal = ObjectJournal(self._objects, lease.token)
+                journal.open()
+                keeper.keep(journal)
+                try:
+                    yield journal
+                finally:
+                    keeper.end()
+                    journal.close()
             finally:
                 keeper.end()
-                try:
-                    journal.close()
-                finally:
-                    with suppress(StoreError, LeaseLost):
-                        lease.release()
-                    _empty(self.scratch)
+                with suppress(StoreError, LeaseLost):
+                    lease.release()
+                _empty(self.scratch)
 
     def holder(self) -> str | None:
         """Who has the scratch folder of this machine, or a lease that is not old."""
@@ -235,16 +235,19 @@ class RemoteStore:
         return self._objects.digest(record.output or "") == record.sha256
 
     def write_results(self, data: bytes) -> None:
-        """One put."""
+        """One put, if the place is still ours. Raises LeaseLost when it is not."""
+        check(self._objects, self._token)
         self._objects.put(RESULTS, data)
 
 
 class _Keeper(threading.Thread):
     """Renews the lease and writes the journal while the batch runs."""
 
-    def __init__(self, lease: Lease, journal: ObjectJournal) -> None:
+    def __init__(self, lease: Lease) -> None:
         super().__init__(name="reedit-lease", daemon=True)
-        self._lease, self._journal = lease, journal
+        self._lease = lease
+        self._journal: ObjectJournal | None = None
+        self._fault: BatchError | None = None
         self._ended = threading.Event()
         self._renewed = time.monotonic()
 
@@ -254,15 +257,23 @@ class _Keeper(threading.Thread):
                 if time.monotonic() - self._renewed >= BEAT:
                     self._lease.renew()
                     self._renewed = time.monotonic()
-                if self._journal.due():
+                if self._journal is not None and self._journal.due():
                     self._journal.flush()
             except LeaseLost as error:
-                self._journal.fault = BatchError(str(error))
-                return
+                self._fault = BatchError(str(error))
             except Exception as error:  # the store may come back before the lease is up
                 if time.monotonic() - self._renewed > STALE:
-                    self._journal.fault = BatchError(f"lost touch with the store: {error}")
-                    return
+                    self._fault = BatchError(f"lost touch with the store: {error}")
+            if self._fault is not None:
+                break
+        if self._journal is not None:
+            self._journal.fault = self._fault
+
+    def keep(self, journal: ObjectJournal) -> None:
+        """Write this one from now on, and tell it when the lease is lost."""
+        self._journal = journal
+        if self._fault is not None:
+            raise self._fault
 
     def end(self) -> None:
         """Stop, after what is under way."""
@@ -274,22 +285,7 @@ def scratch_for(url: str) -> Path:
     """Where this user's batches into a place of an object store make their files on this machine."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     name = hashlib.sha256(url.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"reedit-batch-{user}" / name
-
-
-def make_private(folder: Path) -> None:
-    """Make a scratch folder that only this user can enter. Raises UsageError when somebody else has made it."""
-    try:
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for path in (folder.parent, folder):
-            found = path.lstat()
-            if not modes.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-                raise UsageError(
-                    f"{printable(path)} is not a folder of this user; set TMPDIR to another place."
-                )
-    except OSError as error:
-        raise UsageError(f"{printable(folder)}: cannot be a scratch folder: {reason(error)}.") from error
+    return Path(tempfile.gettempdir()) / f"{SCRATCH}{user}" / name
 
 
 def _id_of(scratch: Path, *, make: bool = True) -> str:

@@ -16,7 +16,7 @@ from agent.batch.records import Record, Stat, stat_of
 from agent.batch.state import now
 from agent.batch.store_lease import LeaseLost
 from agent.batch.store_objects import StoreError
-from agent.batch.store_upload import Upload, discard
+from agent.batch.store_upload import Upload, discard, make_private
 from agent.config import Settings
 from agent.errors import BadReply, EditorUnavailable, ReasonerUnavailable, ReeditError
 from agent.loop import Stage
@@ -81,12 +81,14 @@ def perform(work: Work, parts: Parts) -> Report:
         "input_stat": stat_of(job.image), "mask_stat": None if job.mask is None else stat_of(job.mask),
     }  # fmt: skip
     try:
+        if work.upload is not None:
+            make_private(work.folder)  # on another machine it may be new
         facts |= {"mask_sha256": None if job.mask is None else file_digest(job.mask)}
         target = work.folder / job.output
         target.parent.mkdir(parents=True, exist_ok=True)
         header = {"batch": {"id": job.id, "of": work.batch} | {
             name: facts[name] for name in ("mask_sha256", "settings_sha256", "output")
-        }}  # fmt: skip
+        } | ({} if work.upload is None else {"store": work.upload.out.url})}  # fmt: skip
         outcome = session.run(
             job.session_job(work.folder), settings, parts.notify, editor=parts.editor, reasoner=parts.reasoner,
             header=header,
