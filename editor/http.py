@@ -26,6 +26,8 @@ from urllib.parse import urljoin, urlsplit
 
 from editor.base import EditError, EditorUnavailable, UsageError
 
+BUSY = (429, 503)
+"""The statuses with which a server that is there asks for patience."""
 MOST_FAULTS = 4
 """Tries at a request whose connection or reply breaks. A busy server is asked until the deadline."""
 CONNECT_SECONDS = 10.0
@@ -166,10 +168,10 @@ class Server:
             raise NoAccess(
                 f"{self.who} has no such model, or {self.url} is not the address above /images/edits (404): {said}"
             )
-        if status in (408, 409, 425, 429) or status >= 500:
+        if may_pass(status):
             after = retry_after(reply.headers.get("retry-after"))
             asks = "" if after is None else f", asking to wait {after:g} s"
-            raise Fault(f"it answered {status}{asks}", said, busy=status in (429, 503), after=after)
+            raise Fault(f"it answered {status}{asks}", said, busy=status in BUSY, after=after)
         if status < 400:
             raise NoAccess(f"{self.url} redirects elsewhere ({status}); give the address itself.")
         raise EditError(f"{self.who} refused the request ({status}): {said}")
@@ -180,10 +182,7 @@ class Server:
         """Wait before the next try. Raises EditorUnavailable when there should be none."""
         if fault.absent and not self._reached:
             raise EditorUnavailable(f"{self.who} does not answer at {self.url}: {fault}.") from None
-        # full jitter, doubling: many clients of one server must not come back at once
-        pause = fault.after
-        if pause is None:
-            pause = random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tries, 6)))
+        pause = jitter(tries) if fault.after is None else fault.after
         if faults >= MOST_FAULTS or time.monotonic() + pause >= deadline:
             count = f"{tries} {'try' if tries == 1 else 'tries'}"
             said = f": {self._quote(fault.said)}" if fault.said else ""
@@ -345,6 +344,16 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def may_pass(status: int) -> bool:
+    """Whether a request that got this status may get another when it is made again."""
+    return status in (408, 409, 425, 429) or status >= 500
+
+
+def jitter(tries: int) -> float:
+    """Seconds until the next try; doubling, and random, for many clients must not come back at once."""
+    return random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tries, 6)))
 
 
 def retry_after(value: str | None) -> float | None:

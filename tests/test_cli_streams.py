@@ -122,3 +122,12 @@ def test_an_interrupt_that_a_library_swallows_is_heeded_at_the_next_stage(
             boundary._interrupt()
         with pytest.raises(KeyboardInterrupt):
             notify(Stage("reflect"))
+
+
+def test_a_mistyped_flag_of_serve_is_ours_to_refuse_and_one_behind_dashes_is_vllms(tmp_path: Path) -> None:
+    wrong = shell("reedit serve --model x --shar 0.3 --python /nothing", tmp_path)
+    assert wrong.returncode == 2
+    assert "--shar" in wrong.stderr
+    passed = shell("reedit serve --model 'a b' --python /nothing -- --shar 0.3", tmp_path)
+    assert "--model 'a b'" in passed.stderr
+    assert "--shar 0.3" in passed.stderr.splitlines()[0]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.errors import BadReply, ConfigError, ReasonerError, ReasonerUnavailable, Refused
+from agent.errors import BadReply, ReasonerError, ReasonerUnavailable, Refused, UsageError
 from agent.loop import Loop, LoopOptions
 from agent.trace import Run, TraceWriter
 from agent.trace.records import Called
@@ -28,12 +28,12 @@ pytest.importorskip("jinja2")
 
 from agent.vlm import VlmReasoner
 from agent.vlm import wire as wires
-from agent.vlm.wire import Rejected, Wire, check_url
+from agent.vlm.wire import Rejected, Wire
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wires.random, "uniform", lambda low, high: 0.01)
+    monkeypatch.setattr(wires, "jitter", lambda tries: 0.01)
     monkeypatch.setattr(wires, "HEALTH_PAUSE", 0.02)
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID"):
         monkeypatch.setenv(name, f"leak-of-{name}")
@@ -411,8 +411,15 @@ def test_without_a_key_nothing_of_the_environment_is_sent(bench: Callable[..., B
     assert os.environ["OPENAI_API_KEY"].startswith("leak-of")
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x/v1", "http://", "http://me:secret@host/v1"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_told() -> None:
+    with pytest.raises(UsageError, match="REEDIT_VLM_API_KEY") as error:
+        Wire("http://127.0.0.1:9/v1", f"{CANARY}é")
+    assert CANARY not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x/v1", "http://", "http://me:secret@host/v1",
+                                 "http://[::1/v1", "http://h:99999/v1", "http://h/v1?key=secret"])  # fmt: skip
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        check_url(url)
+    with pytest.raises(UsageError) as error:
+        Wire(url)
     assert "secret" not in str(error.value)

@@ -137,7 +137,7 @@ def test_json_is_found_where_it_is_unambiguous(text: str) -> None:
     assert parse_json(text, PlanReply).checked() == ("a",)
 
 
-@pytest.mark.parametrize("raw", ["11", "-1", "NaN", "Infinity", '"high"', "null"])
+@pytest.mark.parametrize("raw", ["11", "-1", "NaN", "Infinity", '"high"', "null", "true"])
 def test_a_score_off_the_scale_is_refused(raw: str) -> None:
     text = (
         '{"meets_instruction": "Yes", "major_conflicts": 0, "minor_conflicts": 0, "hallucinations": 0, '

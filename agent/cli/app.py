@@ -176,7 +176,7 @@ def editors(as_json: o.Json = False) -> int:
     return 0
 
 
-@app.command("serve", context_settings={"ignore_unknown_options": True})
+@app.command("serve")
 @guarded
 def serve_(
     model: Annotated[str, typer.Option(help="Name on the hub, or a folder, of a vision-language model.")],

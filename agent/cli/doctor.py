@@ -123,7 +123,7 @@ def _vlm(settings: Settings) -> Iterator[Check]:
     if any(importlib.util.find_spec(name) is None for name in EXTRAS["vlm"]):
         return
     from agent.vlm.checks import checks
-    from agent.vlm.reasoner import KEY_VARIABLE
+    from agent.vlm.wire import KEY_VARIABLE
 
     needed = settings.reasoner == "vlm"
     for check in checks(settings.vlm_url, settings.vlm_model, os.environ.get(KEY_VARIABLE)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from agent.errors import ReasonerError
+from agent.errors import ReasonerError, ReeditError
 from agent.vlm.asking import Form
 from agent.vlm.images import encode
 from agent.vlm.replies import CONCLUSION_REGEX, JudgeReply, Unusable, conclusion, parse_json, without_thinking
@@ -22,8 +22,8 @@ def checks(url: str, model: str | None, key: str | None) -> Iterator[Check]:
     """Server, model, eyes, two pictures at once, structured output. Ends with the first that makes the rest moot."""
     try:
         wire = Wire(url, key, timeout=SECONDS, wait=0.0)
-    except ReasonerError as error:
-        yield Check("VLM client", False, str(error), 'pip install "reedit[vlm]"')
+    except ReeditError as error:
+        yield Check("VLM client", False, str(error))
         return
     try:
         yield from _all(wire, model)

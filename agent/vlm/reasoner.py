@@ -17,7 +17,7 @@ from agent.types import MAX_STEPS, Consistency, Plan, Quality, Task, Verdict
 from agent.vlm import replies
 from agent.vlm.asking import Asking, Form, Question
 from agent.vlm.images import Encoder
-from agent.vlm.wire import Wire
+from agent.vlm.wire import KEY_VARIABLE, Wire
 from editor.base import Image
 from editor.measure import Facts
 from prompts.templates import TemplateError, load_templates
@@ -25,7 +25,6 @@ from prompts.templates import TemplateError, load_templates
 if TYPE_CHECKING:
     from agent.config import Settings
 
-KEY_VARIABLE = "REEDIT_VLM_API_KEY"
 
 Call = Literal["think", "describe", "score", "conclude", "reflect", "judge"]
 
@@ -85,7 +84,7 @@ class VlmReasoner:
             wait=settings.vlm_wait,
             reflection=settings.reflection,
             prompts_dir=settings.prompts,
-            api_key=os.environ.get(KEY_VARIABLE, "").strip() or None,
+            api_key=os.environ.get(KEY_VARIABLE),
         )
 
     def close(self) -> None:

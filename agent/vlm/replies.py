@@ -140,8 +140,15 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-Count = Annotated[int, Field(ge=0, le=100)]
-Mark = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+def _no_truth(value: Any) -> Any:
+    """Python takes true for 1, and 1 would be read as a full score."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Count = Annotated[int, Field(ge=0, le=100), BeforeValidator(_no_truth)]
+Mark = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False), BeforeValidator(_no_truth)]
 
 
 class Reply(BaseModel):

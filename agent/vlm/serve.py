@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -21,9 +22,9 @@ from dataclasses import dataclass
 
 from agent.errors import ReasonerError, ReasonerUnavailable, UsageError
 from agent.vlm.replies import clean
+from agent.vlm.wire import KEY_VARIABLE
 
 HOST = "127.0.0.1"
-KEY_VARIABLE = "REEDIT_VLM_API_KEY"
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.5
@@ -88,7 +89,7 @@ def serve(options: ServeOptions, echo: Echo) -> int:
     """
     line = command(options)
     _check_port(options.port)
-    echo("starting: " + " ".join(line))
+    echo(f"starting: {shlex.join(line)}")
     last: deque[str] = deque(maxlen=5)
     with _running(line) as process:
         reader = threading.Thread(target=_stream, args=(process, echo, last), daemon=True)

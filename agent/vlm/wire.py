@@ -10,7 +10,6 @@ import asyncio
 import concurrent.futures
 import importlib.util
 import json
-import random
 import threading
 import time
 import weakref
@@ -18,16 +17,25 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from agent.errors import ConfigError, ReasonerError, ReasonerUnavailable
-from editor.http import is_loopback, one_line, retry_after
+from agent.errors import ReasonerError, ReasonerUnavailable
+from editor.http import (
+    BUSY,
+    CONNECT_SECONDS,
+    MOST_FAULTS,
+    check_key,
+    check_url,
+    is_loopback,
+    jitter,
+    may_pass,
+    one_line,
+    retry_after,
+    words,
+)
 
+KEY_VARIABLE = "REEDIT_VLM_API_KEY"
 START = " Start one with:  "
 START_LINE = "reedit serve --model Qwen/Qwen2.5-VL-7B-Instruct"
-MOST_FAULTS = 4
-"""Tries at a call whose connection breaks or whose body is broken. A busy server is asked until the deadline."""
-CONNECT_SECONDS = 10.0
 HEALTH_SECONDS = 5.0
 HEALTH_PAUSE = 0.5
 CLOSE_SECONDS = 2.0
@@ -86,7 +94,7 @@ class Wire:
     """
 
     url: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     timeout: float = 120.0
     wait: float = 120.0
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
@@ -96,7 +104,8 @@ class Wire:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.url = check_url(self.url)
+        self.url = check_url(self.url, "--vlm-url", KEY_VARIABLE)
+        self.key = check_key(self.key, KEY_VARIABLE)
         if importlib.util.find_spec("openai") is None:
             raise ReasonerUnavailable('The vlm reasoner needs an extra: pip install "reedit[vlm]"')
         # importing the client takes as long as loading a photo, and can happen meanwhile
@@ -162,24 +171,24 @@ class Wire:
 
     def _status_error(self, error: Any) -> Exception:
         status = int(error.status_code)
-        words = one_line(self._scrub(_words(error)))
+        said = one_line(self._scrub(words(error.response.content)))
         if status in (401, 403):
             return ReasonerUnavailable(
-                f"The VLM server at {self.url} denies access ({status}); set REEDIT_VLM_API_KEY to a key it knows."
+                f"The VLM server at {self.url} denies access ({status}); set {KEY_VARIABLE} to a key it knows."
             )
         if status == 404:
             return NotFound(
-                f"The VLM server has no such model, or {self.url} is not an OpenAI-compatible address (404): {words}"
+                f"The VLM server has no such model, or {self.url} is not an OpenAI-compatible address (404): {said}"
             )
-        if status in (408, 409, 425, 429) or status >= 500:
+        if may_pass(status):
             after = retry_after(error.response.headers.get("retry-after"))
             asks = "" if after is None else f" (it asks to wait {after:g} s)"
-            return _Fault(f"it answered {status}: {words}{asks}", busy=status in (429, 503), after=after)
+            return _Fault(f"it answered {status}: {said}{asks}", busy=status in BUSY, after=after)
         if status < 400:
             return ReasonerUnavailable(
                 f"{self.url} redirects elsewhere ({status}); give the address itself as --vlm-url."
             )
-        return Rejected(status, words)
+        return Rejected(status, said)
 
     def _scrub(self, text: str) -> str:
         return text.replace(self.key, "***") if self.key else text
@@ -203,10 +212,7 @@ class Wire:
                 if not fault.busy:
                     faults += 1
                     deadline += await self._until_back(fault)
-                pause = fault.after
-                if pause is None:
-                    # full jitter, doubling: many clients of one server must not come back at once
-                    pause = random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tally.attempts, 6)))
+                pause = jitter(tally.attempts) if fault.after is None else fault.after
                 if faults >= MOST_FAULTS or time.monotonic() + pause >= deadline:
                     tries = f"{tally.attempts} {'try' if tally.attempts == 1 else 'tries'}"
                     raise ReasonerUnavailable(
@@ -271,16 +277,6 @@ def _open_early(wire: weakref.ref[Wire]) -> None:
     if (opened := wire()) is not None:
         with suppress(Exception):  # told when the wire is used
             opened._started()
-
-
-def check_url(url: str) -> str:
-    """The URL without a trailing slash. Raises ConfigError when it is not http(s), or carries a password."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"--vlm-url must look like http://127.0.0.1:8000/v1, not {one_line(url)!r}.")
-    if parts.username or parts.password:
-        raise ConfigError("--vlm-url must not carry a name or password; give the key as REEDIT_VLM_API_KEY.")
-    return url.strip().rstrip("/")
 
 
 def _client(url: str, key: str | None) -> Any:
@@ -376,17 +372,6 @@ def _text(content: Any) -> str:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _words(error: Any) -> str:
-    """The server's own message in an error reply, whichever shape it has."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        found = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
-        if found:
-            return str(found)
-    return str(error.message)
 
 
 _ADVICE = (
