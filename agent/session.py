@@ -216,7 +216,7 @@ def _deliver(
         notes += photo.notes[known:]
     path = None if output is None else Path(os.fsdecode(output)).absolute()
     try:
-        _record_delivery(trace, result, path, digest, notes)
+        _record_delivery(trace, photo.image, result, path, digest, notes)
     except TraceError as error:  # the photo is there: that is not undone
         notes.append(str(error))
     return Outcome(
@@ -226,7 +226,12 @@ def _deliver(
 
 
 def _record_delivery(
-    trace: TraceWriter, result: LoopResult, path: Path | None, digest: str | None, notes: list[str]
+    trace: TraceWriter,
+    source: Image,
+    result: LoopResult,
+    path: Path | None,
+    digest: str | None,
+    notes: list[str],
 ) -> None:
     best = result.round
     height, width = best.image.shape[:2]
@@ -236,7 +241,7 @@ def _record_delivery(
     trace.event("delivered", round=best.index, path=shown, sha256=digest, width=width, height=height)
     trace.close(
         "delivered", tag=best.verdict.tag, best=best.index, rounds=len(result.rounds), sha256=digest, output=shown,
-        score=None if best.consistency is None else best.consistency.score,
+        score=None if best.consistency is None else best.consistency.score, pictures=(source, best.image),
     )  # fmt: skip
 
 

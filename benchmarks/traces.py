@@ -54,8 +54,10 @@ def make(root: Path, pixels: int) -> Run:
     settings = {"reasoner": "builtin", "editor": "builtin", "seed": 0}
     trace = TraceWriter(root, {"instruction": "make it darker", "input": source, "settings": settings})
     reasoner = ScriptedReasoner(["darken the photo"], ["darken it more", "Success"])
-    Loop(reasoner, Darken(), trace, LoopOptions()).run(Task(photo(pixels), "make it darker"))
-    trace.close("delivered", tag="Success", best=1, rounds=2, score=9.0)
+    source = photo(pixels)
+    made = Loop(reasoner, Darken(), trace, LoopOptions()).run(Task(source, "make it darker"))
+    pictures = source, made.round.image
+    trace.close("delivered", tag="Success", best=1, rounds=2, score=9.0, pictures=pictures)
     return Run(trace.path)
 
 

@@ -63,13 +63,17 @@ def make_run(root: Path, instruction: str = "brighten it", **header: Any) -> Run
     reasoner = ScriptedReasoner(
         ["brighten the photo"], ["brighten it more", "Success"], scores=[weak, good], latency=0.002
     )
-    result = Loop(reasoner, Brighten(), trace, LoopOptions()).run(Task(scene(), instruction, seed=3))
+    task = Task(scene(), instruction, seed=3)
+    result = Loop(reasoner, Brighten(), trace, LoopOptions()).run(task)
     trace.event(
         "call", call="score", model="m", prompt=[{"role": "user", "content": "p"}], raw="r", seconds=0.01
     )
     best = result.round
     trace.event("delivered", round=best.index, path=None, width=96, height=64)
-    trace.close("delivered", tag=best.verdict.tag, best=best.index, rounds=len(result.rounds), score=9.0)
+    pictures, rounds = (task.source, best.image), len(result.rounds)
+    trace.close(
+        "delivered", pictures=pictures, tag=best.verdict.tag, best=best.index, rounds=rounds, score=9.0
+    )
     return Run(trace.path)
 
 

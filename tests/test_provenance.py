@@ -171,6 +171,7 @@ def test_old_runs_and_other_pictures_go(tmp_path: Path) -> None:
     assert [one.path for one in found if one.whole] == [old.path]
     shown = view(new)
     kept = {shown.started.image.path, shown.best.edits[-1].image.path, shown.best.edits[-1].mask.path}
+    kept.add(new.result["thumbnail"])
     assert all(f"images/{one.path.name}" not in kept for one in found if not one.whole)
     assert remove(tmp_path, found) == sum(one.size for one in found)
     assert list_runs(tmp_path) == [new]

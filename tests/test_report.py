@@ -7,6 +7,7 @@ import hashlib
 import html
 import http.client
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,13 +24,14 @@ from hypothesis import strategies as st
 
 from agent.errors import TraceError
 from agent.report import serve, write_gallery, write_page
-from agent.report.gallery import card
+from agent.report.gallery import card, make_thumbnail
 from agent.report.images import SMALL_FILE, Picture, change_map, data_url
 from agent.report.page import Album, command, render
 from agent.report.safe import file_name, script_json, visible
 from agent.trace import Run, TraceWriter, list_runs
 from agent.trace.index import summarize
 from agent.trace.records import ImageRef
+from agent.trace.thumbnail import kept
 from agent.trace.view import view
 from tests.conftest import scene
 from tests.run_folders import HOSTILE, LONG, broken_runs, edit_json, hostile_run, make_run
@@ -214,6 +217,39 @@ def test_a_gallery_is_not_made_twice(tmp_path: Path) -> None:
     (run.path / "result.json").touch()
     write_gallery([run], tmp_path / "g.html")
     assert page.read_text() != "kept"
+
+
+def test_a_gallery_shows_the_thumbnail_that_was_kept_with_a_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs")
+    small = kept(run)
+    assert small is not None
+    assert cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR).shape == (240, 360, 3)
+    for picture in (run.path / "images").glob("*.png"):  # they are not needed for it
+        picture.write_bytes(b"")
+    write_gallery([run], tmp_path / "g.html")
+    assert (tmp_path / "g.files" / "thumbs" / f"{run.id}.jpg").read_bytes() == small
+
+
+@pytest.mark.parametrize("damage", ["older", "missing", "other", "outside", "none", "pipe"])
+def test_without_a_sound_thumbnail_the_pictures_are_read(tmp_path: Path, damage: str) -> None:
+    run = make_run(tmp_path / "runs")
+    small, path = kept(run), run.path / run.result["thumbnail"]
+    if damage == "older":
+        record = {key: value for key, value in run.result.items() if key != "thumbnail"}
+        (run.path / "result.json").write_text(json.dumps(record))
+    elif damage == "other":
+        path.write_bytes(b"<script>alert(1)</script>")
+    elif damage in ("missing", "pipe"):
+        path.unlink()
+        if damage == "pipe":
+            os.mkfifo(path)
+    else:
+        secret = tmp_path / "0123456789abcdef.jpg"
+        secret.write_bytes(b"secret")
+        edit_json(run.path / "result.json", thumbnail=f"../../{secret.name}" if damage == "outside" else [1])
+    again = Run(run.path)
+    assert kept(again) is None
+    assert make_thumbnail(view(again)) == small  # of a picture this small
 
 
 def test_large_pictures_become_jpeg_unless_exact_ones_are_wanted(tmp_path: Path) -> None:

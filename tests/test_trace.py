@@ -9,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as PILImage
 
 from agent.errors import TraceError
 from agent.trace import NullTrace, Run, TraceWriter, find_run, list_runs, redact, writer
+from agent.trace.thumbnail import kept, thumbnail
 from agent.types import Plan
 from tests.conftest import ROOT, scene
 
@@ -45,7 +47,6 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path) -> None:
     trace = TraceWriter(tmp_path, {})
     trace.event("started", image=trace.image(pixels), mask=trace.image(pixels[..., 0].astype(np.uint8)))
     trace.close("delivered")
-    import cv2
 
     event = Run(trace.path).events[0]
     stored = cv2.imdecode(np.fromfile(Run(trace.path).image(event.image), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -74,6 +75,26 @@ def test_nothing_recorded_leaves_nothing(tmp_path: Path) -> None:
     null = NullTrace()
     null.event("note", text="x")
     assert null.image(scene()).ref is None
+
+
+def test_a_thumbnail_shows_the_middle_of_both_pictures(tmp_path: Path) -> None:
+    before, after = np.zeros((900, 1600, 3), np.uint16), np.zeros((1200, 500, 3), np.uint8)
+    before[:, 600:1000] = (65535, 0, 0)
+    after[400:800] = (0, 255, 0)
+    trace = write_run(tmp_path)
+    trace.close("delivered", pictures=(before, after))
+    shown = decoded(kept(Run(trace.path)))
+    assert shown.shape == (240, 360, 3)
+    assert shown[120, 89] == pytest.approx((255, 0, 0), abs=3)
+    assert shown[120, 180] == pytest.approx((255, 255, 255), abs=12)
+    assert shown[120, 270] == pytest.approx((0, 255, 0), abs=3)
+    assert shown[5, 270] == pytest.approx((0, 0, 0), abs=3)
+    assert thumbnail(None, None) is None
+    assert decoded(thumbnail(None, after)).shape == (240, 178, 3)
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
 
 
 def test_result_is_the_commit_mark(tmp_path: Path) -> None:

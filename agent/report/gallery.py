@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from agent.errors import TraceError
-from agent.report.images import Picture, thumbnail
+from agent.report.images import Picture
 from agent.report.page import Album, key, render
 from agent.report.safe import environment, file_name, script_json, visible
 from agent.trace.reader import Run
+from agent.trace.thumbnail import kept, thumbnail
 from agent.trace.view import RunView, number, said, view
 from agent.trace.writer import write_atomic
 
@@ -67,6 +68,8 @@ def card(shown: RunView) -> dict[str, Any]:
 
 def make_thumbnail(shown: RunView) -> bytes | None:
     """Source and delivered picture side by side; None when there is no picture to show."""
+    if (small := kept(shown.run)) is not None:
+        return small
     best = shown.best
     refs = [
         shown.started.image if shown.started else None,

@@ -24,8 +24,6 @@ _QUALITY = 95
 _OVERLAY_PIXELS = 240_000
 _STRONG = 40.0
 """CIE76 distance that is drawn in the strongest colour."""
-THUMB_HALF = (178, 240)
-"""Width and height of one half of a thumbnail."""
 
 
 class Picture:
@@ -80,28 +78,6 @@ def mask_overlay(mask: Pixels) -> str:
     overlay[..., :3] = (230, 120, 40)  # blue, in OpenCV's order
     overlay[..., 3] = small // 17 * 10  # few levels: the PNG stays small
     return _overlay(overlay)
-
-
-def thumbnail(before: Pixels | None, after: Pixels | None) -> bytes | None:
-    """Before and after side by side, as JPEG; one of them if the other is missing."""
-    halves = [_fit(pixels) for pixels in (before, after) if pixels is not None]
-    if not halves:
-        return None
-    gap = np.full((THUMB_HALF[1], 4, 3), 255, np.uint8)
-    return _jpeg(np.hstack(halves if len(halves) == 1 else [halves[0], gap, halves[1]]), 82)
-
-
-def _fit(pixels: Pixels) -> Pixels:
-    """The middle of a picture, at the shape and size of one half of a thumbnail."""
-    height, width = pixels.shape[:2]
-    across, down = THUMB_HALF
-    part = (
-        max(1, min(width, round(height * across / down))),
-        max(1, min(height, round(width * down / across))),
-    )
-    left, top = (width - part[0]) // 2, (height - part[1]) // 2
-    cut = pixels[top : top + part[1], left : left + part[0]]
-    return np.asarray(cv2.resize(cut, THUMB_HALF, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _ramp() -> Pixels:

@@ -3,6 +3,7 @@
 runs/<id>/run.json        what was asked: schema, arguments, settings (secrets redacted), versions, input sha256
 runs/<id>/events.jsonl    append-only, one typed event per line; the only truth
 runs/<id>/images/<sha16>.png   content-addressed, written before the event that names them
+runs/<id>/images/<sha16>.jpg   a thumbnail, source beside result, of a run that delivered
 runs/<id>/result.json     written last, atomically: the commit mark
 """
 

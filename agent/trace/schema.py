@@ -50,6 +50,7 @@ RESULT = {
         "score": {"type": ["number", "null"], "minimum": 0, "maximum": 10},
         "output": {"type": ["string", "null"]},
         "sha256": {"type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"},
+        "thumbnail": {"type": "string", "pattern": r"^images/[0-9a-f]{16}\.jpg$"},
         "error": _TEXT,
         "message": _TEXT,
     },

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from agent.errors import TraceError
 from agent.trace.records import EVENT_TYPES, SCHEMA, ImageRef
+from agent.trace.thumbnail import name_for, thumbnail
 from editor.base import Image, Mask
 from editor.pixels import shrink
 
@@ -131,8 +132,10 @@ class TraceWriter:
                 pass
         self._raise_fault()
 
-    def close(self, status: Status, **result: Any) -> None:
+    def close(self, status: Status, *, pictures: tuple[Image, Image] | None = None, **result: Any) -> None:
         """Write result.json, the commit mark, and end the writer thread; what is recorded later is dropped.
+
+        pictures: source and result, for the thumbnail.
 
         Nothing happens if nothing was recorded, or the second time; interrupted by Ctrl-C, it can be called again.
         Raises TraceError if the mark could not be written.
@@ -141,17 +144,23 @@ class TraceWriter:
             return
         try:
             self.flush()
-            self._write_result(status, result)
+            self._write_result(status, pictures, result)
         except TraceError:
             self._end()
             raise
         self._end()
 
-    def _write_result(self, status: Status, result: dict[str, Any]) -> None:
+    def _write_result(
+        self, status: Status, pictures: tuple[Image, Image] | None, result: dict[str, Any]
+    ) -> None:
         seconds = round(time.perf_counter() - self._start, 4)
         finished = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = {"schema": SCHEMA, "id": self.id, "status": status, "finished": finished, "seconds": seconds}
         try:
+            if pictures is not None and (small := thumbnail(*pictures)):
+                name = name_for(small)
+                write_atomic(self.path / name, small)
+                result["thumbnail"] = name
             write_json(self.path / "result.json", record | result)
         except OSError as error:
             raise TraceError(f"Cannot write the run folder {self.path}: {error.strerror or error}") from error
