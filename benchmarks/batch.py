@@ -1,15 +1,16 @@
 """Batches, as ratios within one run: `python -m benchmarks.batch [tone|overlap|memory] [N]`.
 
-tone: N photos of 2 MP (40 unless told) through the built-in editor: overlapped, one after another, and a shell loop
-over `reedit apply` (over N / 4 of them, counted up). overlap: scripted latencies, a tenth of the real ones: an edit
-0.1 s, a call to the VLM 0.075 s, three calls a job one after another, 200 jobs. memory: N small jobs (500), resident
-memory of the batch's processes early and late.
+tone: N photos of 2 MP (40 unless told), no two alike, through the built-in editor: overlapped, one after another,
+and a shell loop over `reedit apply` (over N / 4 of them, counted up). overlap: scripted latencies, a tenth of the
+real ones: an edit 0.1 s, a call to the VLM 0.075 s, three calls a job one after another, 200 jobs. memory: N small
+jobs (500), resident memory of the batch's processes early and late.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,9 +20,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.run import Row, environment, reedit, sample
+from benchmarks.run import ROOT, Row, environment, reedit
 
 TONES = ("increase the contrast", "make it brighter", "lift the shadows", "reduce the highlights")
+SOURCES = ("mountain-path.jpg", "autumn-mountain.jpg", "dandelions-16mp.jpg", "brushes.jpg")
 TURNS = 3
 """Rounds of tone, in turn; the best of each counts, as other work on the machine only ever slows one down."""
 SCALE = 0.1
@@ -29,37 +31,36 @@ SCALE = 0.1
 
 
 def tone(count: int = 40) -> Iterator[Row]:
-    """Edits a minute with overlap, one after another, and in a shell loop."""
+    """Edits a minute with overlap, one after another, and in a shell loop; and the processors' time for an edit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo = sample(folder, "mountain-path.jpg", 2)
-        lines = ["image,instruction,id", *(f"{photo},{TONES[i % 4]},job-{i}" for i in range(count))]
+        jobs = [(photo, TONES[i // len(SOURCES) % 4]) for i, photo in enumerate(_photos(folder, count))]
+        lines = ["image,instruction,id", *(f"{photo},{tone},job-{i}" for i, (photo, tone) in enumerate(jobs))]
         (folder / "jobs.csv").write_text("\n".join(lines) + "\n")
         loop = folder / "loop.sh"
         calls = [
-            " ".join(
-                _quoted(reedit("apply", photo, TONES[i % 4], "-q", "--overwrite", "-o", folder / f"{i}.jpg"))
-            )
-            for i in range(max(4, count // 4))
+            " ".join(_quoted(reedit("apply", photo, tone, "-q", "--overwrite", "-o", folder / f"{i}.jpg")))
+            for i, (photo, tone) in enumerate(jobs[: max(4, count // 4)])
         ]
         loop.write_text("\n".join([f"cd {folder}", *calls]) + "\n")
 
-        taken: dict[str, list[float]] = {"shell": [], "serial": [], "overlap": []}
+        taken: dict[str, list[tuple[float, float]]] = {"shell": [], "serial": [], "overlap": []}
         for turn in range(TURNS):
-            taken["shell"].append(_seconds(["sh", str(loop)]) / len(calls))
-            taken["serial"].append(_seconds(_batch(folder, f"serial-{turn}", 1)) / count)
-            taken["overlap"].append(_seconds(_batch(folder, f"overlap-{turn}", None)) / count)
-        shell, serial, overlap = (60 / min(times) for times in taken.values())
-    yield "shell loop over reedit apply, 2 MP tone edits", f"{shell:.0f} edits/min", "1.0", ""
+            taken["shell"].append(_seconds(["sh", str(loop)], len(calls)))
+            taken["serial"].append(_seconds(_batch(folder, f"serial-{turn}", 1), count))
+            taken["overlap"].append(_seconds(_batch(folder, f"overlap-{turn}", None), count))
+        shell, serial, overlap = (60 / min(wall for wall, _ in turns) for turns in taken.values())
+        cpu = [f"{1000 * min(busy for _, busy in turns):.0f} ms of CPU each" for turns in taken.values()]
+    yield "shell loop over reedit apply, 2 MP tone edits", f"{shell:.0f} edits/min, {cpu[0]}", "1.0", ""
     yield (
         "reedit batch, one after another",
-        f"{serial:.0f} edits/min",
+        f"{serial:.0f} edits/min, {cpu[1]}",
         f"{serial / shell:.1f} x the shell loop",
         "",
     )
     yield (
         "reedit batch",
-        f"{overlap:.0f} edits/min",
+        f"{overlap:.0f} edits/min, {cpu[2]}",
         f"{overlap / shell:.1f} x the shell loop, {overlap / serial:.2f} x one after another",
         "at least 4 and 1.7",
     )
@@ -74,10 +75,34 @@ def _quoted(command: list[str]) -> list[str]:
     return [f"'{part}'" for part in command]
 
 
-def _seconds(command: list[str]) -> float:
-    began = time.perf_counter()
+def _photos(folder: Path, count: int) -> Iterator[Path]:
+    """JPEGs of 2 MP, no two alike: windows of the examples, each a few pixels further on."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    sources = []
+    for name in SOURCES:
+        with Image.open(ROOT / "examples" / name) as picture:
+            scale = (2.3e6 / (picture.width * picture.height)) ** 0.5
+            size = int(picture.width * scale), int(picture.height * scale)
+            sources.append(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+    for i in range(count):
+        source = sources[i % len(sources)]
+        scale = (2e6 / (source.width * source.height)) ** 0.5
+        width, height = int(source.width * scale), int(source.height * scale)
+        left, top = 7 * i % (source.width - width), 5 * i % (source.height - height)
+        path = folder / f"{i:04d}.jpg"
+        source.crop((left, top, left + width, top + height)).save(path, quality=92)
+        yield path
+
+
+def _seconds(command: list[str], jobs: int) -> tuple[float, float]:
+    """Wall and processor seconds of a job."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, env=environment())
-    return time.perf_counter() - began
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return wall / jobs, busy / jobs
 
 
 def overlap(count: int = 200) -> Iterator[Row]:
