@@ -12,6 +12,7 @@ Deterministic and honest: a word that is not understood is named in the refusal,
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from editor.base import EditError, NotUnderstood
 from editor.builtin.core import WHOLE, Op, Region
@@ -29,6 +30,11 @@ def parse(text: str, *, masked: bool = False) -> tuple[Op, ...]:
     Raises NotUnderstood (naming the words), or CannotDo for what classical operations cannot do and for amounts
     beyond an operation's limits. Op.text is the clause, Region.text the user's words.
     """
+    return _parsed(text, masked)
+
+
+@lru_cache(maxsize=256)  # reasoner, editor and critic read the same steps, and so do the jobs of a batch
+def _parsed(text: str, masked: bool) -> tuple[Op, ...]:
     with speaking(text):
         return Reader(read(text), masked).run().ops()
 
