@@ -156,6 +156,29 @@ def test_straighten_levels_a_horizon(tilt: float) -> None:
     assert abs(lean) < 0.2
 
 
+@pytest.mark.parametrize("tilt", [-3.0, -1.0, 2.0, 3.5])
+def test_straighten_finds_a_faint_horizon_behind_people(tilt: float) -> None:
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[:300, :420].astype(np.float32)
+    waves = cv2.GaussianBlur(rng.normal(size=(300, 420)).astype(np.float32), (0, 0), sigmaX=5, sigmaY=1) * 60
+    image = np.where(y > 140, 140 + waves, 165)[..., None] + np.array([-20, 0, 20], np.float32)
+    for left, height in ((90, 150), (170, 180), (270, 160)):
+        person = ((x - left - 17) / 17) ** 2 + ((y - 280 + height / 2) / (height / 2)) ** 2 < 1
+        image[person] = (120, 80, 60)
+    leaning = do(geometry.rotate, np.clip(image, 0, 255).astype(np.uint8), tilt)
+    assert geometry._tilt(leaning) is None
+    assert geometry._horizon(leaning) == pytest.approx(tilt, abs=0.25)
+    levelled = do(geometry.straighten, leaning, 0.0)
+    assert geometry._horizon(levelled) == pytest.approx(0.0, abs=0.25)
+
+
+def test_a_slope_is_no_horizon() -> None:
+    y, x = np.mgrid[:300, :420].astype(np.float32)
+    hill = (y > 150 + np.tan(np.radians(7.0)) * (x - 210))[..., None]
+    slope = np.where(hill, (60, 110, 50), (150, 190, 230)).astype(np.uint8)
+    assert geometry._horizon(slope) is None
+
+
 def test_straighten_says_so_without_evidence() -> None:
     blurred = cv2.GaussianBlur(photo(300, 400), (0, 0), 8)
     with pytest.raises(CannotDo, match="rotate by 2 degrees"):

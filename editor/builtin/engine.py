@@ -13,6 +13,8 @@ from editor.base import CannotDo, EditRequest, EditResult, Image, Mask
 from editor.builtin import grammar, regions
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Context, Op, OpFunction
+from editor.builtin.grammar.amounts import label
+from editor.builtin.grammar.messages import say, speaking
 from editor.builtin.pixels import blend
 
 ABILITIES = (
@@ -62,7 +64,8 @@ class BuiltinEditor:
             if request.progress:
                 request.progress(number, len(ops))
             before = image
-            image, applied = run(image, op, limit, rng)
+            with speaking(request.instruction):
+                image, applied = run(image, op, limit, rng)
             if applied.mask is not None:
                 regions.inherit(before, image)
             if image.shape != request.image.shape:
@@ -74,7 +77,7 @@ class BuiltinEditor:
             image=image,
             mask=_union(done) if image.shape == request.image.shape else None,
             details={"operations": [_details(a) for a in done]},
-            notes=tuple(_doubts(done)),
+            notes=tuple(_doubts(done, request.instruction)),
             source_type=_source_type(ops),
         )
 
@@ -84,7 +87,9 @@ def run(image: Image, op: Op, limit: Mask | None, rng: np.random.Generator) -> t
     row = OPERATIONS[op.name]
     if row.kind == "geometry":
         if limit is not None and op.name != "crop":
-            raise CannotDo(f"{op.name} changes the whole photo; it cannot be limited by --mask or --region.")
+            raise CannotDo(
+                say("{} changes the whole photo; it cannot be limited by --mask or --region.", label(op.name))
+            )
         height, width = image.shape[:2]
         context = Context(limit, rng, (0, 0, width, height), image)
         return resolve(row.function)(image, op, context), Applied(op, None, 1.0)
@@ -128,13 +133,18 @@ def _details(applied: Applied) -> dict[str, Any]:
     return details
 
 
-def _doubts(done: list[Applied]) -> list[str]:
-    return [
-        f"The region “{a.op.region.text or a.op.region.name}” was found with low confidence ({a.confidence:.0%}); "
-        "check it, or give --mask or --region."
-        for a in done
-        if a.confidence < regions.SURE
-    ]
+def _doubts(done: list[Applied], instruction: str) -> list[str]:
+    """A note for each region that was found without certainty, in the language of the instruction."""
+    with speaking(instruction):
+        return [
+            say(
+                "“{}” was found with low confidence ({:.0%}): check it, or say where it is with --mask or --region.",
+                a.op.region.text or a.op.region.name,
+                a.confidence,
+            )
+            for a in done
+            if a.confidence < regions.SURE
+        ]
 
 
 def _source_type(ops: tuple[Op, ...]) -> str:

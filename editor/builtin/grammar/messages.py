@@ -105,6 +105,28 @@ CHINESE: dict[str, str] = {
     "Only a watermark can be tiled.": "只有水印可以平铺。",
     "Name one place for the text: top, bottom, left, right, centre, or a corner.":
         "请给文字指定一个位置：上、下、左、右、中间或一个角。",
+    "There is nothing to crop to: the mask is empty.": "没有可裁剪的区域：蒙版是空的。",
+    "Cannot crop to {}x{}: the photo has only {}x{} pixels; resize makes it larger.":
+        "无法裁剪到 {}x{}：照片只有 {}x{} 像素；可以先放大。",
+    "Cropping that much leaves nothing of the photo.": "裁掉这么多，照片就什么都不剩了。",
+    "{:g}:{:g} is not an aspect ratio.": "{:g}:{:g} 不是宽高比。",
+    "Rotating by an angle works up to {} pixels a side; resize the photo first.":
+        "按角度旋转时每边最多 {} 像素；请先缩小照片。",
+    "No horizon or upright line shows how far the photo leans; say by how much: “rotate by 2 degrees”.":
+        "照片里没有地平线或竖直线能说明歪了多少；请说明角度，例如“顺时针旋转2度”。",
+    "{}x{} would be {:.0f} MP; the limit is {} MP.": "{}x{} 将有 {:.0f} 百万像素；上限是 {} 百万像素。",
+    "The mark covers almost the whole photo; there is nothing left to fill it from.":
+        "标记几乎盖住了整张照片，没有内容可以用来填补。",
+    "There is too little around the mark to fill it from; mark less, or give a larger photo.":
+        "标记周围可用来填补的内容太少；请标小一点，或换一张更大的照片。",
+    "There are no words to write; put them in quotation marks.": "没有要写的文字；请放在引号里。",
+    "The text is too long for a photo of {}x{} pixels.": "对 {}x{} 像素的照片来说，文字太长了。",
+    "No font on this machine has all the characters of “{}”; install one, for example the package {}.":
+        "本机没有包含“{}”全部字符的字体；请安装一种，例如软件包 {}。",
+    "{} changes the whole photo; it cannot be limited by --mask or --region.":
+        "{}会改变整张照片，无法用 --mask 或 --region 限定范围。",
+    "“{}” was found with low confidence ({:.0%}): check it, or say where it is with --mask or --region.":
+        "“{}”的位置不太确定（置信度 {:.0%}）：请检查结果；也可以用 --mask 或 --region 标出它。",
 }  # fmt: skip
 """English template -> Chinese."""
 

@@ -12,12 +12,19 @@ from editor.base import CannotDo, Image, Mask
 from editor.builtin import regions
 from editor.builtin.colors import rgb
 from editor.builtin.core import Context, Op, Region
+from editor.builtin.grammar.messages import say
 from editor.builtin.pixels import Float, full, lab, shrink
 
 MAX_PIXELS = 250_000_000
 """The largest picture that resize and border make."""
 MAX_TILT = 10.0
 """Degrees: lines that lean more than this are taken for slopes, not for a tilted camera."""
+MAX_HORIZON = 4.0
+"""The same for a single line: cameras are seldom held more askew, roads and roofs often lean more."""
+_STRONGEST_STEP = 25.0
+"""L over four pixels beyond which an edge counts no more: a mast must not outweigh a horizon."""
+_LEAST_STEP = 5.0
+"""Mean L over four pixels along a line that counts as a horizon."""
 _WARP_SIDE = 32_766
 """OpenCV's warps address pixels with 16 bits."""
 
@@ -45,7 +52,7 @@ def _cut(image: Image, box: tuple[int, int, int, int]) -> Image:
 def _box(mask: Mask) -> tuple[int, int, int, int]:
     x, y, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
     if not width:
-        raise CannotDo("There is nothing to crop to: the mask is empty.")
+        raise CannotDo(say("There is nothing to crop to: the mask is empty."))
     return x, y, width, height
 
 
@@ -66,9 +73,9 @@ def _crop_pixels(image: Image, width: int | None, height: int | None) -> Image:
     wide, high = int(width or image.shape[1]), int(height or image.shape[0])
     if wide > image.shape[1] or high > image.shape[0]:
         raise CannotDo(
-            f"Cannot crop to {wide}x{high}: the picture is only {image.shape[1]}x{image.shape[0]} pixels; "
-            "resize makes it larger."
-        )
+            say("Cannot crop to {}x{}: the photo has only {}x{} pixels; resize makes it larger.",
+                wide, high, image.shape[1], image.shape[0])
+        )  # fmt: skip
     return _cut(image, ((image.shape[1] - wide) // 2, (image.shape[0] - high) // 2, wide, high))
 
 
@@ -83,9 +90,7 @@ def _crop_sides(image: Image, side: str, across: int, down: int) -> Image:
     left, right = (across if side in (name, "all") else 0 for name in ("left", "right"))
     top, bottom = (down if side in (name, "all") else 0 for name in ("top", "bottom"))
     if left + right >= width or top + bottom >= height:
-        raise CannotDo(
-            f"That much off {'each side' if side == 'all' else f'the {side}'} leaves nothing of the photo."
-        )
+        raise CannotDo(say("Cropping that much leaves nothing of the photo."))
     return _cut(image, (left, top, width - left - right, height - top - bottom))
 
 
@@ -93,7 +98,7 @@ def aspect(image: Image, op: Op, context: Context) -> Image:
     """The largest crop of params.ratio = (w, h), placed where most of the picture's detail is kept."""
     wide, high = (float(v) for v in op.params["ratio"])
     if not (wide > 0 and high > 0):
-        raise CannotDo(f"{wide:g}:{high:g} is not an aspect ratio.")
+        raise CannotDo(say("{:g}:{:g} is not an aspect ratio.", wide, high))
     height, width = image.shape[:2]
     new_width = min(width, max(1, round(height * wide / high)))
     new_height = min(height, max(1, round(width * high / wide)))
@@ -145,7 +150,7 @@ def _tilted(image: Image, degrees: float) -> Image:
     height, width = image.shape[:2]
     if max(height, width) > _WARP_SIDE:
         raise CannotDo(
-            f"Rotating by an angle works up to {_WARP_SIDE} pixels a side; resize the picture first."
+            say("Rotating by an angle works up to {} pixels a side; resize the photo first.", _WARP_SIDE)
         )
     new_width, new_height = _inscribed(width, height, abs(np.deg2rad(degrees)))
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
@@ -181,11 +186,22 @@ def _inscribed(width: int, height: int, angle: float) -> tuple[int, int]:
 
 def straighten(image: Image, op: Op, context: Context) -> Image:
     """Level the picture: by op.amount degrees clockwise, or, when that is 0, by the tilt of its lines."""
-    return _rotated(image, op.amount or -_tilt(image))
+    if op.amount:
+        return _rotated(image, op.amount)
+    tilt = _tilt(image)
+    if tilt is None:
+        tilt = _horizon(image)
+    if tilt is None:
+        raise CannotDo(
+            say(
+                "No horizon or upright line shows how far the photo leans; say by how much: “rotate by 2 degrees”."
+            )
+        )
+    return _rotated(image, -tilt)
 
 
-def _tilt(image: Image) -> float:
-    """Degrees by which lines that should be level or upright lean clockwise. Raises CannotDo without evidence.
+def _tilt(image: Image) -> float | None:
+    """Degrees by which lines that should be level or upright lean clockwise; None without evidence.
 
     Line segments vote with their length for their lean; a horizon or a row of walls makes a sharp peak.
     """
@@ -198,13 +214,41 @@ def _tilt(image: Image) -> float:
     # half of a side in line, and no other direction as strong
     rivals = votes[np.abs(centres - centres[best]) > 1.5]
     if votes[best] < 0.5 * side or votes[best] < 0.2 * total or rivals.max(initial=0) > 0.7 * votes[best]:
-        raise CannotDo(
-            "No horizon or upright line shows how far the picture is tilted; say by how much, for example "
-            "“rotate by 2 degrees”."
-        )
+        return None
     near = np.abs(lean - centres[best]) < 0.8
     tilt = float(np.average(lean[near], weights=length[near]))
     return 0.0 if abs(tilt) < 0.05 else tilt
+
+
+def _horizon(image: Image) -> float | None:
+    """Degrees by which the horizon leans clockwise; None where no straight line crosses most of the picture.
+
+    A Radon transform of the signed vertical gradient: along a horizon, even one that people or masts interrupt, it
+    adds up; waves and leaves cancel out. A slope or a roof leans further than a camera does.
+    """
+    light = lab(shrink(image, 80_000))[..., 0]
+    light = cv2.GaussianBlur(light, (0, 0), 1.0)
+    step = np.zeros_like(light)
+    step[2:-2] = np.clip(light[4:] - light[:-4], -_STRONGEST_STEP, _STRONGEST_STEP)
+    coarse = np.arange(-2 * MAX_HORIZON, 2 * MAX_HORIZON + 0.01, 0.25)
+    sums = np.array([_line_sum(step, angle) for angle in coarse])
+    best = int(sums.argmax())
+    rivals = sums[np.abs(coarse - coarse[best]) > 1.5]
+    if abs(coarse[best]) > MAX_HORIZON or sums[best] < _LEAST_STEP or sums[best] < 1.3 * rivals.max():
+        return None
+    fine = coarse[best] + np.arange(-0.3, 0.31, 0.05)
+    tilt = float(fine[int(np.argmax([_line_sum(step, angle) for angle in fine]))])
+    return 0.0 if abs(tilt) < 0.1 else tilt
+
+
+def _line_sum(step: Float, degrees: float) -> float:
+    """The largest mean of `step` along any line of that clockwise lean, away from the picture's top and bottom."""
+    height, width = step.shape
+    slope = float(np.tan(np.radians(degrees)))
+    shear = np.array([[1, 0, 0], [-slope, 1, slope * (width - 1) / 2]])
+    along = cv2.warpAffine(step, shear, (width, height), flags=cv2.INTER_LINEAR).mean(axis=1)
+    rim = round(0.08 * height)
+    return float(np.abs(along[rim : height - rim]).max())
 
 
 def _segments(small: Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -249,8 +293,9 @@ def resize(image: Image, op: Op, context: Context) -> Image:
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise CannotDo(
-            f"{width}x{height} would be {width * height / 1e6:.0f} MP; the limit is {MAX_PIXELS // 10**6} MP."
-        )
+            say("{}x{} would be {:.0f} MP; the limit is {} MP.", width, height, width * height / 1e6,
+                MAX_PIXELS // 10**6)
+        )  # fmt: skip
 
 
 def border(image: Image, op: Op, context: Context) -> Image:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from editor.base import CannotDo, Image, Mask
 from editor.builtin.core import Context, Op
+from editor.builtin.grammar.messages import say
 from editor.builtin.pixels import Float, from_float, full, to_float
 
 PATCH = 7
@@ -34,14 +35,12 @@ Index = NDArray[np.int64]
 def inpaint(image: Image, op: Op, context: Context) -> Image:
     """Fill context.mask from what lies around it; pixels outside of the mask stay. Raises CannotDo without one."""
     if context.mask is None:
-        raise CannotDo(
-            "Filling an object needs to know where it is: mark it with --mask MASK.png or --region X,Y,W,H."
-        )
+        raise CannotDo(say("To remove something, show where it is: --mask MASK.png or --region X,Y,W,H."))
     hole = (context.mask > 0).astype(np.uint8)
     if not hole.any():
         return image.copy()
     if hole.mean() > 0.75:
-        raise CannotDo("The mark covers almost the whole photo; there is nothing left to fill it from.")
+        raise CannotDo(say("The mark covers almost the whole photo; there is nothing left to fill it from."))
     out = image.copy()
     for part in _parts(hole):
         _fill(out, hole, part, context.rng)
@@ -157,7 +156,7 @@ def _start(
     sources = inner & ~touched
     if not sources.any():
         raise CannotDo(
-            "There is too little around the mark to fill it from; mark less, or give a larger photo."
+            say("There is too little around the mark to fill it from; mark less, or give a larger photo.")
         )
     targets = np.flatnonzero(touched & inner)
     match = _handed_on(targets, size, coarser) if coarser else np.zeros(len(targets), np.int64)

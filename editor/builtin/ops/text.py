@@ -15,6 +15,7 @@ import numpy as np
 from editor.base import CannotDo, Image, Mask
 from editor.builtin.colors import rgb
 from editor.builtin.core import Context, Op
+from editor.builtin.grammar.messages import say
 from editor.builtin.pixels import blend, full, luma, shrink, to_float
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _opposite(tone: float) -> tuple[int, int, int]:
 def _words(op: Op) -> str:
     words = str(op.params.get("text") or "").strip()
     if not words:
-        raise CannotDo("There are no words to write; put them in quotation marks.")
+        raise CannotDo(say("There are no words to write; put them in quotation marks."))
     return words
 
 
@@ -135,7 +136,7 @@ def _lay_out(words: str, shape: tuple[int, ...], share: float, position: str) ->
         if fits and len(lines) <= max(3, words.count("\n") + 1):
             return laid
         if size < 5:
-            raise CannotDo(f"The text is too long for a picture of {width}x{height} pixels.")
+            raise CannotDo(say("The text is too long for a photo of {}x{} pixels.", width, height))
         size *= 0.9
 
 
@@ -256,12 +257,11 @@ def font_for(words: str) -> tuple[str, int]:
     for path in fonts.values():
         if path not in ordered and _covers(path, 0, words):
             return path, _face(path)
-    advice = (
-        "install a font with Chinese glyphs, for example the package fonts-noto-cjk"
-        if _WIDE.search(words)
-        else "install a font for this script, for example the package fonts-noto"
-    )
-    raise CannotDo(f"No font on this machine has all the characters of “{words[:40]}”; {advice}.")
+    package = "fonts-noto-cjk" if _WIDE.search(words) else "fonts-noto"
+    raise CannotDo(
+        say("No font on this machine has all the characters of “{}”; install one, for example the package {}.",
+            words[:40], package)
+    )  # fmt: skip
 
 
 def _face(path: str) -> int:

@@ -55,8 +55,11 @@ _lock = threading.Lock()
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _MESSAGES = {
     "unknown": (
-        "The built-in editor does not know what “{}” looks like; mark it with --mask MASK.png or --region X,Y,W,H.",
-        "内置编辑器不认识“{}”；请用 --mask MASK.png 或 --region X,Y,W,H 标出它。",
+        "The built-in editor does not know what “{}” looks like; mark it with --mask MASK.png or --region X,Y,W,H. "
+        "It finds the subject, background, sky, water, ground, foliage, leaf, grass, flower, fruit, skin, face, "
+        "places (“the left half”), and things by their colour (“the red car”).",
+        "内置编辑器不认识“{}”；请用 --mask MASK.png 或 --region X,Y,W,H 标出它。"
+        "它能自己找到的有：主体、背景、天空、水面、地面、植物、叶子、草地、花、果实、皮肤、脸、方位（“左半边”），以及用颜色说明的东西（“红色的车”）。",
     ),
     "absent": (
         "Could not find “{}” in this photo (confidence {} %); mark it with --mask MASK.png or --region X,Y,W,H.",
