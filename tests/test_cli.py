@@ -251,6 +251,24 @@ def test_who_carried_out_a_step_of_auto_and_why_is_told(reedit: Callable[..., Sa
     assert "by builtin: no generative editor is set up" in reedit("trace", "show").out
 
 
+def test_what_names_no_tag_and_no_folder_of_runs_is_refused(reedit: Callable[..., Said], photo: Path) -> None:
+    said = reedit("trace", "list", "--tag", "Succes")
+    assert said.code == 2
+    assert "Success" in said.err
+    said = reedit("trace", "list", "--runs", photo)
+    assert said.code == 2
+    assert "is not a folder" in said.err
+
+
+def test_export_takes_all_runs_wherever_they_are_kept(
+    reedit: Callable[..., Said], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REEDIT_RUNS", "traces")
+    reedit("apply", photo, "brighten it")
+    assert reedit("trace", "export", "-o", "data", "--json").json["train"] == 1
+    assert reedit("trace", "export", "-o", "more", "--runs", "traces", "--json").json["train"] == 1
+
+
 @pytest.mark.parametrize("name", ["", ".", "/", ".."])
 def test_a_photo_without_a_name_is_one_line(reedit: Callable[..., Said], name: str) -> None:
     said = reedit("apply", name, "brighten it")

@@ -17,14 +17,14 @@ from agent.trace.index import Filter
 from editor.photo import printable
 
 
-def runs_of(what: str, runs: str | None, wanted: Filter) -> list[Run]:
-    """The runs that a folder or a name means. Raises TraceError when there are none."""
-    if is_folder_of_runs(Path(what)):
-        found = chosen_runs(Path(what), wanted)
-    else:
-        found = [find_run(config.load({"runs": runs}).runs, what)]
+def runs_of(what: str | None, runs: str | None, wanted: Filter) -> list[Run]:
+    """The runs that a folder or a name means; None = all. Raises TraceError when there are none."""
+    root = config.load({"runs": runs}).runs
+    folder = root if what is None else Path(what)
+    one = what is not None and not is_folder_of_runs(folder)
+    found = [find_run(root, str(what))] if one else chosen_runs(folder, wanted)
     if not found:
-        raise TraceError(f"There are no runs in {what} that match.")
+        raise TraceError(f"There are no runs in {folder} that match.")
     return found
 
 

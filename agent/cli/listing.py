@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
+from typing import get_args
 
 from rich.cells import cell_len, set_cell_size
 
 from agent.cli.render import print_json
 from agent.errors import UsageError
 from agent.trace.index import Row
+from agent.types import Tag
 from editor.photo import printable
 
 _COLUMNS = ("run", "status", "tag", "score", "rounds", "seconds", "photo", "instruction")
@@ -84,6 +86,15 @@ def _line(cells: list[str], widths: list[int], room: int | None, colour: bool) -
 def write(lines: Iterable[str]) -> None:
     """Lines on stdout, in one go."""
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def tags(names: list[str] | None) -> tuple[str, ...]:
+    """The verdicts named, however they are capitalized. Raises UsageError for any other name."""
+    known = {tag.lower(): tag for tag in get_args(Tag)}
+    for name in names or ():
+        if name.lower() not in known:
+            raise UsageError(f"No verdict is called {name!r}; --tag takes {', '.join(known.values())}.")
+    return tuple(known[name.lower()] for name in names or ())
 
 
 def moment(text: str | None, now: datetime | None = None) -> datetime | None:

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from agent import config
 from agent.cli.boundary import say
-from agent.cli.listing import moment
 from agent.cli.render import print_json
 from agent.errors import TraceError, UsageError
 from agent.trace import Run, find_run
 from agent.trace.index import Filter, rows, select
 from editor.photo import printable
-
-__all__ = ["chosen_runs", "moment", "serve", "write"]
 
 _MARK = b'<meta name="generator" content="reedit">'
 

@@ -19,7 +19,11 @@ RunName = Annotated[
     str, typer.Argument(help="Id of a run (its beginning or end is enough), a folder, or last.")
 ]
 Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="Only runs with this verdict; give it again for more.")
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        help="Only runs with this verdict: Success, Reflection, Failed or unknown; give it again for more.",
+    ),
 ]
 ByEditor = Annotated[str | None, typer.Option("--editor", help="Only runs with this editor.")]
 ByReasoner = Annotated[str | None, typer.Option("--reasoner", help="Only runs with this reasoner.")]
@@ -55,11 +59,14 @@ def list_(
     """
     from agent import config
     from agent.cli import listing
+    from agent.errors import UsageError
     from agent.trace.index import Filter, rows, select
 
     root = config.load({"runs": runs}).runs
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is not a folder.")
     wanted = Filter(
-        tuple(tag or ()), editor, reasoner, text, listing.moment(since), listing.moment(until), min_score
+        listing.tags(tag), editor, reasoner, text, listing.moment(since), listing.moment(until), min_score
     )
     found = select(rows(root), wanted, sort, reverse=reverse)
     if limit is not None:
@@ -146,10 +153,10 @@ def report(
 
     Example:  reedit trace report runs/ -o report.html
     """
-    from agent.cli import reports
+    from agent.cli import listing, reports
     from agent.trace.index import Filter
 
-    wanted = Filter(tuple(tag or ()), text=text, since=reports.moment(since), until=reports.moment(until))
+    wanted = Filter(listing.tags(tag), text=text, since=listing.moment(since), until=listing.moment(until))
     reports.write(what, output, runs, wanted, exact=exact, overwrite=overwrite, as_json=as_json)
     return 0
 
@@ -215,7 +222,10 @@ def replay(
 @app.command()
 @guarded
 def export(
-    what: Annotated[str, typer.Argument(metavar="DIR|RUN", help="A folder of runs, or one run.")] = "runs",
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="DIR|RUN", help="A folder of runs, or one run. [default: all runs]"),
+    ] = None,
     form: Annotated[
         Literal["thinking-pairs", "reflection-triples", "sharegpt", "eval"],
         typer.Option("--format", help="What to make of the runs."),
@@ -249,11 +259,11 @@ def export(
 
     Example:  reedit trace export runs/ --format reflection-triples --tag Success -o data/
     """
-    from agent.cli import exports, reports
+    from agent.cli import exports, listing
     from agent.trace.index import Filter
 
     wanted = Filter(
-        tuple(tag or ()), editor, reasoner, text, reports.moment(since), reports.moment(until), min_score
+        listing.tags(tag), editor, reasoner, text, listing.moment(since), listing.moment(until), min_score
     )
     chosen = exports.runs_of(what, runs, wanted)
     if form == "eval":
