@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import editor as editors
 from agent.config import Settings
 from agent.errors import ReeditError, TraceError, UsageError
+from agent.instruction import clean_instruction
 from agent.loop import Loop, LoopOptions, Stage
 from agent.trace import NullTrace, Trace, TraceWriter
 from agent.types import Consistency, LoopResult, Outcome, Plan, Reasoner, Task, Verdict
@@ -33,10 +33,6 @@ REASONERS: dict[str, str] = {
 
 _LIBRARIES = ("numpy", "PIL", "cv2", "skimage", "torch", "diffusers")
 """Whose versions a run records, if it has loaded them."""
-
-LONGEST_INSTRUCTION = 2_000
-"""Characters; no request needs more, and every model's context is finite."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Value = TypeVar("Value")
 AnyPath = str | os.PathLike[str]
@@ -55,20 +51,6 @@ class Job:
     frame: int | None = None
     salvage: bool = False
     quality: int | None = None
-
-
-def clean_instruction(text: str) -> str:
-    """The instruction, trimmed. Raises UsageError when it is empty, too long, or holds control characters."""
-    text = text.strip()
-    if not text:
-        raise UsageError("The instruction is empty; say what to do, for example “increase the contrast”.")
-    if len(text) > LONGEST_INSTRUCTION:
-        raise UsageError(
-            f"The instruction has {len(text):,} characters; at most {LONGEST_INSTRUCTION:,} are taken."
-        )
-    if _CONTROL.search(text):
-        raise UsageError("The instruction contains control characters; give plain text.")
-    return text
 
 
 def run(

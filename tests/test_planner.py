@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import Refused, UsageError
-from agent.rules.planner import MAX_CHARACTERS, plan
+from agent.instruction import LONGEST
+from agent.rules.planner import plan
 from agent.types import MAX_STEPS, Plan, language_of
 from editor.builtin import grammar
 from editor.builtin.core import Op
@@ -340,7 +341,7 @@ def test_with_a_mask_an_object_can_be_removed() -> None:
     assert plan("remove the car", masked=True).steps == ("remove the car",)
 
 
-@pytest.mark.parametrize("request_", ["", "   ", "\n\t", "...", "\x00\x07", "\u200b", "？！"])
+@pytest.mark.parametrize("request_", ["", "   ", "\n\t", "...", "\u200b", "？！"])
 def test_nothing_is_a_usage_error(request_: str) -> None:
     with pytest.raises(UsageError, match="empty"):
         plan(request_)
@@ -349,16 +350,14 @@ def test_nothing_is_a_usage_error(request_: str) -> None:
 def test_too_much_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"10,000 characters; at most 2,000"):
         plan("a" * 10_000)
-    assert len(plan("increase the contrast" + " " * (MAX_CHARACTERS - 21)).steps) == 1
+    assert len(plan("increase the contrast" + " " * (LONGEST - 21)).steps) == 1
 
 
 def test_control_characters_do_not_get_through() -> None:
-    made = plan("increase\x1b the\x07 contrast\r\n")
-    assert made.steps == ("increase the contrast",)
-    with pytest.raises(Refused) as caught:
-        plan("add a \x1b[31mdog\udcff")
-    assert "\x1b" not in str(caught.value)
-    str(caught.value).encode()
+    for request in ("increase\x1b the contrast", "add a \x1b[31mdog", "\x00\x07", "a dog\udcff"):
+        with pytest.raises(UsageError, match="control characters"):
+            plan(request)
+    assert plan("increase\tthe\u200b contrast\n").steps == ("increase the contrast",)
 
 
 WORDS = (
@@ -391,7 +390,7 @@ def test_long_requests_are_answered_soon(piece: str) -> None:
 
     start = time.perf_counter()
     with contextlib.suppress(Refused, UsageError):
-        plan((piece * MAX_CHARACTERS)[:MAX_CHARACTERS])
+        plan((piece * LONGEST)[:LONGEST])
     assert time.perf_counter() - start < 3
 
 

@@ -20,7 +20,7 @@ from agent.batch import naming
 from agent.batch.jobs import JOB_OPTIONS, PER_JOB_SETTINGS, BatchJob
 from agent.config import Settings
 from agent.errors import ReeditError, UsageError
-from agent.session import clean_instruction
+from agent.instruction import clean_instruction
 from editor.photo.files import FORMATS, printable
 
 COLUMNS = ("image", "instruction", "id", "output", "mask", "region", *JOB_OPTIONS, *PER_JOB_SETTINGS)

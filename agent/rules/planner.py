@@ -10,7 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from agent.errors import Refused, UsageError
+from agent.errors import Refused
+from agent.instruction import clean_instruction
 from agent.rules.refusals import colorizing, grammar_says
 from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
 from agent.types import MAX_STEPS, Language, Plan, language_of
@@ -19,9 +20,6 @@ from editor.builtin import grammar
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op
 from prompts.entries import Entry
-
-MAX_CHARACTERS = 2_000
-"""Of an instruction. The longest of the field's benchmarks (KRIS-Bench, GEdit, ImgEdit) have a few hundred."""
 
 _SAME = {"sepia": "monochrome", "black_and_white": "monochrome"}
 """Operations of which only one can hold."""
@@ -44,10 +42,10 @@ _TOO_MANY: dict[Language, str] = {
 def plan(instruction: str, *, masked: bool = False) -> Plan:
     """The steps that carry out `instruction`, in its own language.
 
-    masked: the user gave a mask or a region. Raises UsageError for an empty or an oversized instruction, Refused
+    masked: the user gave a mask or a region. Raises UsageError for what is no instruction, Refused
     for one that the built-in editor cannot carry out as a whole.
     """
-    text = clean(instruction)
+    text = _one_line(clean_instruction(instruction))
     language = language_of(text)
     if means_what_it_says(text, masked):
         return _unchanged(text, language, masked)
@@ -68,22 +66,13 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
     )
 
 
-def clean(instruction: str) -> str:
-    """`instruction` on one line, without control characters. Raises UsageError if nothing is left, or too much."""
-    if len(instruction) > MAX_CHARACTERS:
-        raise UsageError(
-            f"The instruction has {len(instruction):,} characters; at most {MAX_CHARACTERS:,} are read."
-        )
+def _one_line(instruction: str) -> str:
+    """Without line breaks, and without characters that nobody sees."""
     kept = []
     for char in instruction:
         category = unicodedata.category(char)
-        kept.append(
-            " " if category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") else "" if category == "Cf" else char
-        )
-    text = " ".join("".join(kept).split())
-    if not any(char.isalnum() for char in text):
-        raise UsageError('The instruction is empty; say what to change, for example "increase the contrast".')
-    return text
+        kept.append(" " if category in ("Cc", "Co", "Cn") else "" if category == "Cf" else char)
+    return " ".join("".join(kept).split())
 
 
 def _unchanged(text: str, language: Language, masked: bool) -> Plan:
