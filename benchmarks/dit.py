@@ -1,36 +1,52 @@
-"""One denoising step of each diffusion family at its real size, with random weights: seconds, TFLOP/s, memory.
+"""Every diffusion family at its real size with random weights: seconds, TFLOP/s and memory of steps and of edits.
 
-    python -m benchmarks.dit --list                                    sizes and counted work; needs no GPU
-    python -m benchmarks.dit --family qwen-image-edit --preset exact   on a GPU
-    python -m benchmarks.dit --tiny --device cpu                       that it runs; the numbers mean nothing
+    python -m benchmarks.dit --list                        sizes and counted work; needs no GPU
+    python -m benchmarks.dit --family qwen-image-edit      all rows of one family, on a GPU
+    python -m benchmarks.dit --tiny --device cpu           that it runs; the numbers mean nothing
 
-A step is the transformer's forward passes at 1024 x 1024 with one reference picture: two with classifier-free
-guidance, one without. Encoders, autoencoder, scheduler and adapters are left out. Work is counted by torch's
-FlopCounterMode, a multiply and an add as two; the machine's rate is that of an 8192 x 8192 matrix product in the same
-run. A cache skips work by what is in the picture, which random weights cannot show: `balanced` is not measured here.
+Steps: the transformer alone at 1024 x 1024 with one reference picture; two passes with classifier-free guidance, one
+without. Work is counted by torch's FlopCounterMode, a multiply and an add as two; the machine's rate is that of an
+8192 x 8192 matrix product in the same run. `plain` is diffusers as it comes.
+
+Edits: what `reedit apply` waits for once the model is loaded: words and photo encoded, every step, decoded, and put
+back at the photo's size, the photo and the words new each time. `balanced` skips work by what is in the picture;
+random weights cannot show how much, so its row says how many passes were computed and is no promise.
+
+Rows that do not fit into --budget seconds are left out, and said so.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import editor as editors
-from editor.diffusion import speed
+from benchmarks import models
+from editor.base import EditError, EditRequest
+from editor.diffusion import caches, loading, quantize, speed, words
+from editor.diffusion.base import AREA, Loaded, Options
 
 LATENT = 64
 """Side of the packed latent at 1024 x 1024: 16 pixels a token."""
 MATRIX = 8192
-PRESETS = ("plain", "exact", "fast")
-
-GUIDED = ("qwen-image-edit", "longcat-image-edit")
-"""Families whose guidance takes a second pass; Kontext's is a number given to the model."""
+BUDGET = 540.0
+"""Seconds after which no new row is begun."""
+STEPS = ("plain", "exact", "fp8")
+EDITS = ("plain", "exact", "fast", "fast fp8", "balanced", "exact fp8")
+"""In the order they are measured: the others are compared with the first, and what time may cut off comes last."""
+SENTENCE = "Make it a quiet evening in late autumn, with wet leaves."
 
 Inputs = Callable[[Any, int, Any, Any], dict[str, Any]]
 
@@ -96,7 +112,7 @@ def _longcat(config: Any, text: int, device: Any, dtype: Any) -> dict[str, Any]:
 FAMILIES = {
     "qwen-image-edit": Family(
         "QwenImageTransformer2DModel",
-        {},
+        {"zero_cond_t": True},
         {"num_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2, "joint_attention_dim": 32,
          "axes_dims_rope": (8, 4, 4)},
         256, _qwen,
@@ -136,37 +152,22 @@ FAMILIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What was measured of one family and preset. seconds: of one step; edit: of all its steps."""
+class Setting:
+    """Where and how it is measured. rate: FLOP/s of a matrix product there."""
 
-    family: str
-    preset: str
-    seconds: float
-    edit: float
-    tflops: float
-    share: float
-    peak: float | None
-
-    def __str__(self) -> str:
-        peak = "-" if self.peak is None else f"{self.peak:.1f} GiB"
-        return (
-            f"{self.family:20}{self.preset:8}{self.seconds:9.4f} s/step{self.edit:9.2f} s/edit"
-            f"{self.tflops:9.1f} TFLOP/s{self.share:7.0%} of matmul  peak {peak}"
-        )
+    tiny: bool
+    device: Any
+    dtype: Any
+    rate: float
+    repeats: int
 
 
 def build(family: Family, *, tiny: bool, device: Any, dtype: Any) -> Any:
     """The transformer with random weights, made on the device itself."""
     import diffusers
 
-    with torch.device(device):
-        torch.manual_seed(0)
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(dtype)
-        try:
-            return getattr(diffusers, family.transformer)(**(family.tiny if tiny else family.real)).eval()
-        finally:
-            torch.set_default_dtype(before)
+    with models.born_on(device, dtype):
+        return getattr(diffusers, family.transformer)(**(family.tiny if tiny else family.real)).eval()
 
 
 def forward(transformer: Any, family: Family, device: Any, dtype: Any) -> Callable[[], Any]:
@@ -201,41 +202,189 @@ def matmul_rate(device: Any, dtype: Any, size: int) -> float:
     return 2 * size**3 / seconds(lambda: a @ b, device, 10)
 
 
-def measure(name: str, preset: str, *, tiny: bool, device: Any, dtype: Any, rate: float, repeats: int) -> Row:
-    """Build, speed up as the preset says, and time one family."""
-    family = FAMILIES[name]
-    presets = presets_of(name)
-    chosen = presets["exact" if preset == "plain" else preset]
-    transformer = build(family, tiny=tiny, device=device, dtype=dtype)
-    run = forward(transformer, family, device, dtype)
+def step_row(name: str, kind: str, here: Setting, plain: float | None) -> tuple[list[str], float]:
+    """Cells of the table of steps for one of STEPS, and the seconds of a step. plain: those of the row `plain`."""
+    family, exact = FAMILIES[name], family_of(name).presets["exact"]
+    transformer = build(family, tiny=here.tiny, device=here.device, dtype=here.dtype)
+    run = forward(transformer, family, here.device, here.dtype)
     work = count(run)
-    if preset != "plain" and device.type == "cuda":
-        speed.accelerate(transformer, device, compiled=True)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    passes = 2 if chosen.guidance > 1 and name in GUIDED else 1
-    step = passes * seconds(run, device, repeats)
-    peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
+    done = _prepare(transformer, kind, here.device)
+    _forget_peak(here.device)
+    passes = 2 if family_of(name).guided_twice and exact.guidance > 1 else 1
+    step = passes * seconds(run, here.device, here.repeats)
     achieved = passes * work / step
-    return Row(name, preset, step, step * chosen.steps, achieved / 1e12, achieved / rate, peak)
+    faster = "" if plain is None else f"{plain / step:.2f}"
+    cells = [
+        name, kind, f"{step:.4f}", str(passes), f"{achieved / 1e12:.1f}", f"{achieved / here.rate:.0%}", faster,
+        _peak(here.device), done,
+    ]  # fmt: skip
+    return cells, step
 
 
-def presets_of(name: str) -> Any:
-    """The presets of a family, as the editor itself has them."""
-    return next(family.presets for family in editors.families() if family.name == name)
+STEP_HEAD = (
+    "family", "preset", "s a step", "passes", "TFLOP/s", "of matmul", "x plain", "peak GiB", "switched on",
+)  # fmt: skip
+
+
+def _prepare(transformer: Any, kind: str, device: Any) -> str:
+    """Do to a transformer what the editor would; says what."""
+    if kind == "plain":
+        transformer.set_attention_backend("native")  # what another row chose holds for the whole process
+        return "nothing"
+    done, method = [], _method(kind)
+    if method != "none":
+        done.append(quantize.convert(transformer, method, device))
+    if device.type == "cuda":
+        done += speed.accelerate(transformer, device, compiled=quantize.compiles(method, device))
+    return ", ".join(done) or "nothing"
+
+
+def _method(kind: str) -> quantize.Method:
+    return "fp8" if kind.endswith("fp8") else "none"
+
+
+def edit_row(name: str, kind: str, here: Setting, plain: float | None) -> tuple[list[str], float]:
+    """Cells of the table of edits for one of EDITS, and the seconds of an edit."""
+    editor, loaded, passes = held_editor(name, kind, here)
+    short = type(editor)(replace(editor.options, steps=2))
+    requests = _requests(256 if here.tiny else 1024)
+    short.edit(next(requests))  # compiles and warms up
+    _forget_peak(here.device)
+    passes.clear()
+    steps, times = editor.options.steps or loaded.preset.steps, []
+    for _ in range(3 if steps <= 10 else 1):
+        began = time.perf_counter()
+        editor.edit(next(requests))
+        times.append(time.perf_counter() - began)
+    edit = sorted(times)[len(times) // 2]
+    faster = "" if plain is None else f"{plain / edit:.2f}"
+    share = f"{passes['computed'] // len(times)} of {passes['asked'] // len(times)}"
+    cells = [
+        name, kind, f"{edit:.2f}", str(steps), share, faster, _peak(here.device),
+        ", ".join(filter(None, (loaded.quantized, *loaded.done))) or "nothing",
+    ]  # fmt: skip
+    return cells, edit
+
+
+EDIT_HEAD = (
+    "family", "preset", "s an edit", "steps", "passes computed", "x plain", "peak GiB", "switched on",
+)  # fmt: skip
+
+
+def held_editor(name: str, kind: str, here: Setting) -> tuple[Any, Loaded, Counter[str]]:
+    """The family's editor around a pipeline with random weights, prepared as a loaded one is; and its passes.
+
+    The adapter of `fast` is merged into the weights, where it takes no work: random weights stand for both.
+    """
+    family, preset = family_of(name), "exact" if kind == "plain" else kind.removesuffix(" fp8")
+    transformer = build(FAMILIES[name], tiny=here.tiny, device=here.device, dtype=here.dtype)
+    pipe = models.pipeline(name, transformer, tiny=here.tiny, device=here.device, dtype=here.dtype)
+    how, method = family.presets[preset], _method(kind)
+    done, quantized = [], ""
+    if kind == "plain":
+        transformer.set_attention_backend("native")  # what another row chose holds for the whole process
+    else:
+        family().prepare(pipe)
+        quantized = quantize.apply(pipe, method, here.device)
+        compiled = quantize.compiles(method, here.device)
+        done = speed.apply(pipe, replace(how, cache=0.0), here.device, compiled=compiled)
+    passes = _counted(transformer)  # between the compiled blocks and the cache, which skips them
+    if how.cache and kind != "plain":
+        done.append(caches.enable(transformer, how.cache))
+    words.remember(pipe)
+    model = loading.Model("random weights", Path())
+    loaded = Loaded(pipe, model, how, here.device, "full", "benchmark", done, quantized)
+    held = type("Held", (family,), {"_loaded": lambda self: loaded})
+    options = Options(speed=preset, pixels=256 * 256 if here.tiny else AREA, steps=4 if here.tiny else None)
+    return held(options), loaded, passes
+
+
+def _counted(transformer: Any) -> Counter[str]:
+    """How often a transformer is asked from now on, and how often its last block is computed."""
+    passes: Counter[str] = Counter()
+    last = [part for part in transformer.children() if isinstance(part, torch.nn.ModuleList)][-1][-1]
+    transformer.register_forward_pre_hook(lambda *args: passes.update(["asked"]))
+    forward = last.forward
+
+    @functools.wraps(forward)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        passes.update(["computed"])
+        return forward(*args, **kwargs)
+
+    last.forward = counted
+    return passes
+
+
+def _requests(side: int) -> Iterator[EditRequest]:
+    """Edits of which no two share words or photo."""
+    for number in itertools.count():
+        photo = np.random.default_rng(number).integers(0, 255, (side, side, 3), np.uint8)
+        yield EditRequest(photo, f"{SENTENCE} {number}", seed=number)
+
+
+def family_of(name: str) -> Any:
+    """The family's class, with its presets, as the editor itself has them."""
+    return next(family for family in editors.families() if family.name == name)
 
 
 def listing(names: Iterable[str]) -> None:
     """Parameters and work of every family at its real size, counted without weights."""
+    table = [("family", "parameters", "TFLOP a pass", "PFLOP an edit, exact", "and fast")]
     for name in names:
         family = FAMILIES[name]
         transformer = build(family, tiny=False, device="meta", dtype=torch.bfloat16)
         parameters = sum(p.numel() for p in transformer.parameters())
-        presets = presets_of(name)
         tera = count(forward(transformer, family, "meta", torch.bfloat16)) / 1e12
-        print(
-            f"{name:20}{parameters / 1e9:6.1f} B parameters{tera:8.1f} TFLOP a pass   presets {', '.join(presets)}"
-        )
+        edits = []
+        for preset in (family_of(name).presets[key] for key in ("exact", "fast")):
+            passes = 2 if family_of(name).guided_twice and preset.guidance > 1 else 1
+            edits.append(f"{preset.steps * passes * tera / 1000:.2f}")
+        table.append((name, f"{parameters / 1e9:.1f} B", f"{tera:.1f}", *edits))
+    for row in table:
+        print(markdown(row))
+        if row is table[0]:
+            print(markdown("-" * len(cell) for cell in row))
+
+
+def markdown(cells: Iterable[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def machine(device: Any, dtype: Any, rate: float) -> str:
+    """What the numbers were measured on."""
+    import diffusers
+
+    what = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    libraries = f"torch {torch.__version__}, diffusers {diffusers.__version__}"
+    if device.type == "cuda":
+        libraries += f", CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    return f"{what}, {dtype}; {libraries}; matrix product {rate / 1e12:.1f} TFLOP/s"
+
+
+def table(
+    title: str,
+    head: tuple[str, ...],
+    rows: Iterable[tuple[str, str]],
+    measure: Callable[[str, str, Setting, float | None], tuple[list[str], float]],
+    here: Setting,
+    until: float,
+) -> None:
+    """Measure and print row by row; a row that fails is told, and the next is measured."""
+    print(f"\n{title}\n\n{markdown(head)}\n{markdown('---' for _ in head)}")
+    plain: dict[str, float] = {}
+    for name, kind in rows:
+        if time.perf_counter() > until:
+            print(markdown([name, kind, "left out: --budget is used up"]), flush=True)
+            continue
+        try:
+            cells, took = measure(name, kind, here, plain.get(name))
+        except (RuntimeError, ValueError, EditError) as error:
+            cells, took = [name, kind, f"failed: {str(error).splitlines()[0][:200]}"], 0.0
+        if kind == "plain" and took:
+            plain[name] = took
+        print(markdown(cells), flush=True)
+        _release(here.device)
 
 
 def _wait(device: Any) -> None:
@@ -243,20 +392,48 @@ def _wait(device: Any) -> None:
         torch.cuda.synchronize(device)
 
 
+def _release(device: Any) -> None:
+    import gc
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _forget_peak(device: Any) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: Any) -> str:
+    return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f}" if device.type == "cuda" else ""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--list", action="store_true", help="sizes and counted work of every family")
+    made.add_argument("--family", choices=FAMILIES, action="append", help="only these; repeat for several")
+    made.add_argument(
+        "--preset", choices=dict.fromkeys(STEPS + EDITS), action="append", help="only these rows"
+    )
+    made.add_argument("--steps", action="store_true", help="only the table of steps")
+    made.add_argument("--edit", action="store_true", help="only the table of whole edits")
+    made.add_argument("--tiny", action="store_true", help="tiny models, to see that it runs")
+    made.add_argument("--device", default="cuda")
+    made.add_argument("--repeats", type=int, default=5, help="of a step; the median counts")
+    made.add_argument("--budget", type=float, default=BUDGET, help="seconds after which no row is begun")
+    return made
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--list", action="store_true", help="sizes and counted work of every family")
-    parser.add_argument("--family", choices=FAMILIES, action="append", help="only these; repeat for several")
-    parser.add_argument("--preset", choices=PRESETS, action="append", help="only these; repeat for several")
-    parser.add_argument("--tiny", action="store_true", help="tiny models, to see that it runs")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--repeats", type=int, default=10)
-    options = parser.parse_args(arguments)
+    until = time.perf_counter()
+    options = parser().parse_args(arguments)
+    until += options.budget
+    names = options.family or list(FAMILIES)
     if options.list:
-        listing(options.family or FAMILIES)
+        listing(names)
         return 0
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -264,22 +441,30 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     rate = matmul_rate(device, dtype, 256 if options.tiny else MATRIX)
-    print(f"torch {torch.__version__}, {device}, {dtype}: matrix product {rate / 1e12:.1f} TFLOP/s")
-    for name in options.family or FAMILIES:
-        for preset in options.preset or PRESETS:
-            if preset != "plain" and preset not in presets_of(name):
-                continue
-            row = measure(
-                name,
-                preset,
-                tiny=options.tiny,
-                device=device,
-                dtype=dtype,
-                rate=rate,
-                repeats=options.repeats,
-            )
-            print(row, flush=True)
+    here = Setting(options.tiny, device, dtype, rate, options.repeats)
+    print(machine(device, dtype, rate))
+    with _canvases(options.tiny):
+        _tables(options, names, here, until)
     return 0
+
+
+def _tables(options: argparse.Namespace, names: list[str], here: Setting, until: float) -> None:
+    def rows(kinds: tuple[str, ...]) -> list[tuple[str, str]]:
+        wanted = [kind for kind in kinds if not options.preset or kind in options.preset]
+        return [(name, kind) for name in names for kind in wanted]
+
+    if options.steps or not options.edit:
+        table("Steps of the transformer alone", STEP_HEAD, rows(STEPS), step_row, here, until)
+    if options.edit or not options.steps:
+        table("Whole edits", EDIT_HEAD, rows(EDITS), edit_row, here, until)
+
+
+def _canvases(tiny: bool) -> AbstractContextManager[None]:
+    if not tiny:
+        return nullcontext()
+    from tests import tiny_diffusers
+
+    return tiny_diffusers.small_canvas()
 
 
 if __name__ == "__main__":

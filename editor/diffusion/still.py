@@ -2,7 +2,7 @@
 
 Qwen-Image's convolutions also run over time: each sees its frame and the two before it, which for a single picture
 are zeros. Two thirds of the products are then products with zero. The same sum without them is a convolution of the
-picture with the kernel's last slice: on a CPU a picture is decoded four times as fast and encoded three times as fast.
+picture with the kernel's last slice: on a CPU it decodes four times as fast and encodes three times as fast.
 """
 
 from __future__ import annotations
