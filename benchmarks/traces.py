@@ -99,9 +99,10 @@ def bench_report() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = make(Path(folder) / "runs", 2_000_000)
         command = [sys.executable, "-m", "reedit", "trace", "report", str(run.path), "-o", f"{folder}/r.html"]
-        began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, env=environment())
-        whole = time.perf_counter() - began
+        for _ in range(2):  # the first compiles the modules
+            began = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True, env=environment())
+            whole = time.perf_counter() - began
         began = time.perf_counter()
         write_page(run, Path(folder) / "r2.html")
         page = time.perf_counter() - began
