@@ -27,14 +27,17 @@ def apply(
     mask: str | os.PathLike[str] | None = None,
     region: str | None = None,
     frame: int | None = None,
+    salvage: bool = False,
+    quality: int | None = None,
     **settings: Any,
 ) -> Outcome:
     """Edit a photo as the instruction says, and return what came of it.
 
     output: the file to write; "auto" = NAME.reedit.EXT next to the photo; None = write no file (the picture is
     Outcome.image, (H, W, 3) sRGB). mask: a picture of the photo's size, white = edit. region: "x,y,width,height" in
-    pixels, or words ("the sky"). frame: which picture of an animation or a multi-page file, from 0. settings: any
-    setting of reedit.yaml (reasoner=, editor=, rounds=, seed=, runs= ...).
+    pixels, or words ("the sky"). frame: which picture of an animation or a multi-page file, from 0. salvage: accept a
+    truncated photo. quality: 1 to 100, of a JPEG, WebP or AVIF; None = as the input. settings: any setting of
+    reedit.yaml (reasoner=, editor=, rounds=, seed=, runs= ...). Nothing is printed; it may be called from any thread.
 
     Raises a ReeditError (agent.errors draws the tree) when nothing can be delivered; the input is never touched
     unless it is named as output with overwrite=True.
@@ -49,6 +52,8 @@ def apply(
         mask=mask,
         region=region,
         frame=frame,
+        salvage=salvage,
+        quality=quality,
     )
     return run(job, _settings(settings))
 

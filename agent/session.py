@@ -69,6 +69,8 @@ def run(
     """
     began = time.perf_counter()
     instruction = clean_instruction(job.instruction)
+    if job.quality is not None and not 1 <= job.quality <= 100:
+        raise UsageError(f"The quality is from 1 to 100, not {job.quality}.")
     output = photos.default_output(job.photo) if job.output == "auto" else job.output
     if output is not None:
         photos.check_output(job.photo, output, job.overwrite)

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image as PILImage
 
 from agent.cli import main
+from agent.errors import PhotoError, UsageError
 from tests.conftest import EXAMPLES, ROOT, scene
 
 Process = subprocess.CompletedProcess[str]
@@ -513,3 +514,22 @@ def test_the_library(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert library.plan(photo, "increase the contrast").steps == ("increase the contrast",)
     with pytest.raises(Exception, match="unknown setting 'sed'"):
         library.apply(photo, "increase the contrast", sed=3)
+
+
+def test_the_library_takes_what_the_command_line_takes_and_prints_nothing(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import reedit as library
+
+    monkeypatch.chdir(tmp_path)
+    Path("cut.jpg").write_bytes(photo.read_bytes()[:-400])
+    with pytest.raises(PhotoError, match="salvage"):
+        library.apply("cut.jpg", "brighten it")
+    low = library.apply("cut.jpg", "brighten it", salvage=True, quality=5, output="low.jpg")
+    high = library.apply("cut.jpg", "brighten it", salvage=True, quality=95, output="high.jpg")
+    assert low.output is not None
+    assert high.output is not None
+    assert low.output.stat().st_size < high.output.stat().st_size
+    with pytest.raises(UsageError, match="from 1 to 100"):
+        library.apply(photo, "brighten it", quality=500)
+    assert capfd.readouterr() == ("", "")

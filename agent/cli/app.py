@@ -140,8 +140,8 @@ def plan(
 @app.command()
 @guarded
 def reflect(
-    before: Annotated[str, typer.Argument(help="The photo before the edit.")],
-    after: Annotated[str, typer.Argument(help="The photo after it, by whoever edited it.")],
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The photo before the edit.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The photo after it, by whoever edited it.")],
     instruction: o.Instruction,
     reasoner: o.Reasoner = None,
     mask: o.Mask = None,
