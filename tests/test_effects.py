@@ -255,3 +255,26 @@ def test_sixteen_bits_tiny_pictures_and_other_sizes_are_read(name: str) -> None:
         for reading in assess([op], source, result):
             assert reading.sentence("zh")
             assert reading.verdict != "strong"
+
+
+def test_a_step_that_did_nothing_is_not_excused_by_the_one_before_it() -> None:
+    part = Region("named", "leaf", text="leaf")
+    margins, tips = Op("margin_chlorosis", 0.6, part), Op("tip_burn", 0.6, part)
+    yellow, _ = engine.run(leaf(), margins, None, np.random.default_rng(0))
+    brown = [r.verdict for r in assess([margins, tips], leaf(), yellow) if r.effect.metric == "brown"]
+    assert brown in (["weak"], ["reversed"])
+    both, _ = engine.run(yellow, tips, None, np.random.default_rng(1))
+    assert [r.verdict for r in assess([margins, tips], leaf(), both) if r.effect.metric == "brown"] == [
+        "enough"
+    ]
+
+
+def test_a_backdrop_that_is_still_shaded_is_not_plain() -> None:
+    picture = scene()
+    op = Op("recolor", 1.0, LEFT, {"color": "white", "plain": True})
+    done, _ = engine.run(picture, op, None, np.random.default_rng(0))
+    assert next(r.verdict for r in assess([op], picture, done)) == "enough"
+    shaded, _ = engine.run(
+        picture, Op("recolor", 1.0, LEFT, {"color": "white"}), None, np.random.default_rng(0)
+    )
+    assert next(r.verdict for r in assess([op], picture, shaded)) == "weak"

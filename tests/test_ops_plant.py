@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from editor.base import Image, Mask
-from editor.builtin import pixels
+from editor.builtin import pixels, regions
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Context, Op, Region
 from editor.builtin.engine import resolve
@@ -151,6 +151,44 @@ def test_spots_take_the_named_colour() -> None:
     dark = (pixels.lab(edited)[..., 0] < 25) & (mask > 0)
     assert (pixels.lab(image)[..., 0][mask > 0] > 25).all()
     assert 0.005 < dark.sum() / (mask > 0).sum() < 0.5
+
+
+def bunch() -> tuple[Image, Mask, NDArray[np.bool_]]:
+    """Three long leaves that cross like spokes, each before the last; and where one lies before another."""
+    image = np.full((300, 400, 3), 120, np.uint8)
+    mask = np.zeros((300, 400), np.uint8)
+    lines = np.zeros((300, 400), np.uint8)
+    for angle, green in ((15, (60, 110, 50)), (75, (75, 135, 60)), (130, (95, 165, 75))):
+        leaf = np.zeros((300, 400), np.uint8)
+        cv2.ellipse(leaf, (200, 150), (135, 26), angle, 0, 360, 255, -1)
+        edge = cv2.morphologyEx(leaf, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+        lines = np.where(leaf > 0, 0, lines) | (edge & mask)
+        mask |= leaf
+        image[leaf > 0] = green
+    inner = cv2.erode(mask, np.ones((25, 25), np.uint8)) > 0
+    return image, mask, (cv2.dilate(lines.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & inner
+
+
+def test_overlapping_leaves_yellow_along_their_own_margins() -> None:
+    image, mask, overlap = bunch()
+    edited = change("margin_chlorosis", image, mask, 0.6)
+    shift = pixels.lab(edited)[..., 2] - pixels.lab(image)[..., 2]
+    away = cv2.distanceTransform(((mask > 0) & ~overlap).astype(np.uint8), cv2.DIST_L2, 5)
+    assert overlap.sum() > 300
+    assert shift[overlap].mean() > 2.5 * max(1.0, shift[away > 20].mean())
+    assert (edited[mask == 0] == image[mask == 0]).all()
+
+
+def test_a_second_step_measures_the_leaves_of_the_source() -> None:
+    image, mask, _ = bunch()
+    yellow = change("margin_chlorosis", image, mask, 1.0)
+    regions.inherit(image, yellow)
+    shape = image.shape[0], image.shape[1]
+    contexts = [
+        Context(mask, np.random.default_rng(0), (0, 0, shape[1], shape[0]), side) for side in (image, yellow)
+    ]
+    first, second = (plant.read_leaf(context.whole, context) for context in contexts)
+    np.testing.assert_array_equal(first.inward, second.inward)
 
 
 def test_rot_on_fruit_is_a_few_dark_patches_without_pale_rims() -> None:

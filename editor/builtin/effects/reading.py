@@ -49,6 +49,10 @@ _DISTURBS: dict[str, frozenset[str]] = {
 """kind or name of an operation -> families of metrics, or metrics, whose shortfall it may have caused."""
 
 
+_LAID_ON = frozenset({"brown", "dark_specks", "bright_specks", "streaks", "plain"})
+"""What these count is laid over what was there: only a later operation can have hidden it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one expected effect came to."""
@@ -195,6 +199,9 @@ def _untangled(reading: Reading, readings: list[Reading], pair: Pair) -> Reading
             return replace(reading, verdict="enough")
     if reading.verdict in ("weak", "reversed", "strong") and pair.changed_share > UNCHANGED:
         about = {effect.metric, METRICS[effect.metric].family}
+        if effect.metric in _LAID_ON:
+            place = next(i for i, other in enumerate(readings) if other.op is op)
+            others = [other for other in readings[place:] if other in others]
         if any(about & _disturbed(other.op.name) for other in others):
             return replace(reading, verdict="unmeasurable")
     return reading

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import Image, Mask
+from editor.builtin import regions
 from editor.builtin.colors import rgb
 from editor.builtin.core import Context, Op
 from editor.builtin.pixels import Float, bands, lab, shrink
 
 FIELD_PIXELS = 500_000
 Labels = NDArray[np.int32]
-Centres = dict[int, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,21 @@ def read_leaf(image: Image, context: Context) -> Leaf:
     else:
         region = cast("Mask", cv2.resize(context.mask, (width, height), interpolation=cv2.INTER_AREA))
     solid = _without_small_holes((region > 127).astype(np.uint8))
-    labels, bunches = _leaves(small, solid)
-    outline = _distance(solid, context, image.shape)
-    distance = _distance(_parted(solid, labels), context, image.shape) if bunches else outline
+    labels, ragged = _leaves(solid)
+    outline = distance = _distance(solid, context, image.shape)
+    if ragged:
+        overlaps = _overlaps(np.isin(labels, ragged).astype(np.uint8), context, image.shape)
+        distance = _distance(solid * ~overlaps, context, image.shape)
     radius = _largest(distance, labels)
     unit = np.maximum(radius, 2.0)[labels]
     size = float(radius[1:].max(initial=2.0))
-    along, stalk = _axes(labels, distance, radius, bunches)
+    along, stalk = _axes(labels, distance, radius, ragged)
+    if ragged:
+        bunch = np.isin(labels, ragged)
+        unit[bunch] = np.maximum(_thickness(distance), 2.0)[bunch]
+        size = float(np.percentile(unit[solid > 0], 75)) if solid.any() else size
+        stalk[bunch] = smooth_step(0.28, 0.14, (unit / size).astype(np.float32))[bunch]
+        along[bunch] = _UNKNOWN
     colours = lab(small)[region > 127]
     if not len(colours):
         colours = np.array([[50, 0, 0]], np.float32)
@@ -145,21 +153,11 @@ def _without_small_holes(solid: Mask) -> Mask:
     return cast("Mask", solid | fill[labels].astype(np.uint8))
 
 
-def _leaves(small: Image, solid: Mask) -> tuple[Labels, Centres]:
-    """Label the leaves, 1..n: connected components, those of ragged outline split at their necks and edges.
-
-    Also returns, for each label that was split off a bunch of leaves, the bunch's centre.
-    """
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(solid, connectivity=8)
+def _leaves(solid: Mask) -> tuple[Labels, list[int]]:
+    """Label the connected components, 1..n; and which are ragged: bunches of leaves that overlap."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     big = (i for i in range(1, count) if stats[i, 4] > 0.02 * solid.size)
-    ragged = [i for i in big if _solidity(labels, i, stats[i]) < 0.72]
-    if not ragged:
-        return cast("Labels", labels), {}
-    parts = _split(small, labels, ragged)
-    parent = np.zeros(int(parts.max()) + 1, np.int32)
-    parent[parts.ravel()] = labels.ravel()
-    bunches = {part: centres[parent[part]] for part in range(1, len(parent)) if parent[part] in ragged}
-    return parts, bunches
+    return cast("Labels", labels), [i for i in big if _solidity(labels, i, stats[i]) < 0.72]
 
 
 def _solidity(labels: Labels, index: int, box: NDArray[np.int32]) -> float:
@@ -171,38 +169,59 @@ def _solidity(labels: Labels, index: int, box: NDArray[np.int32]) -> float:
     return area / max(1.0, cv2.contourArea(hull))
 
 
-def _split(small: Image, labels: Labels, ragged: list[int]) -> Labels:
-    """Watershed of the distance to margins and to strong edges, at a quarter of the resolution."""
-    from skimage.segmentation import watershed
+def _overlaps(bunch: Mask, context: Context, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Lines where one leaf of a bunch lies before another: the long contours inside it.
 
-    height, width = labels.shape
-    size = max(1, width // 2), max(1, height // 2)
-    coarse = cv2.resize(np.isin(labels, ragged).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    grey = lab(cast("Image", cv2.resize(small, size, interpolation=cv2.INTER_AREA)))[..., 0]
-    grey = cv2.GaussianBlur(grey, (0, 0), max(1.0, 0.004 * max(size)))
-    edges = cv2.Canny(np.clip(grey * 2.55, 0, 255).astype(np.uint8), 40, 90, L2gradient=True)
-    distance = cv2.distanceTransform(coarse * (edges == 0), cv2.DIST_L2, 3)
-    distance = cv2.GaussianBlur(distance, (0, 0), max(1.0, 0.006 * max(size)))
-    reach = max(3, int(0.05 * max(size))) | 1
-    peaks = (distance >= cv2.dilate(distance, np.ones((reach, reach), np.uint8))) & (distance > 1.5)
-    count, seeds = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8)
-    if count < 3:
-        return labels
-    parts = watershed(-distance, seeds, mask=coarse > 0).astype(np.int32)
-    parts = cv2.resize(parts, (width, height), interpolation=cv2.INTER_NEAREST)
-    split = np.where(np.isin(labels, ragged) & (parts > 0), parts + labels.max(), labels)
-    # number them densely again; 0 stays the background, which a ragged outline always leaves
-    present = np.zeros(int(split.max()) + 1, np.int32)
-    present[split.ravel()] = 1
-    return (np.cumsum(present) - 1).astype(np.int32)[split]
+    A midrib may be such a line too; it runs half way between margins and is left out.
+    """
+    side = float(np.sqrt(bunch.size))
+    lines = _contours(context, shape, bunch.shape)
+    inner = cv2.erode(bunch, np.ones((2 * int(0.014 * side) + 1,) * 2, np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(lines & (inner * np.uint8(255)), connectivity=8)
+    long = [i for i in range(1, len(stats)) if np.hypot(stats[i, 2], stats[i, 3]) > 0.10 * side]
+    kept = np.where(np.isin(labels, long), labels, 0)
+    for index in long:
+        if _runs_half_way(kept, index, bunch):
+            kept[kept == index] = 0
+    return np.asarray(kept > 0)
 
 
-def _parted(solid: Mask, labels: Labels) -> Mask:
-    """The region without the lines where two of its leaves touch: these are margins too."""
-    parted = solid.copy()
-    parted[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
-    parted[1:][labels[1:] != labels[:-1]] = 0
-    return parted
+def _contours(context: Context, shape: tuple[int, ...], small: tuple[int, ...]) -> Mask:
+    """The photo's contours in the part that an operation was given, at its low resolution."""
+    lines = regions.contours(context.whole)
+    x, y, width, height = context.frame
+    across, down = lines.shape[1] / width, lines.shape[0] / height
+    rows = slice(int(y * down), max(int(y * down) + 1, round((y + shape[0]) * down)))
+    columns = slice(int(x * across), max(int(x * across) + 1, round((x + shape[1]) * across)))
+    size = small[1], small[0]
+    return cast(
+        "Mask", (cv2.resize(lines[rows, columns], size, interpolation=cv2.INTER_AREA) > 60) * np.uint8(255)
+    )
+
+
+_UNKNOWN = 0.74
+"""Place between stem and tip that counts for a bunch of leaves: their true tips are mostly hidden."""
+
+
+def _runs_half_way(lines: Labels, index: int, bunch: Mask) -> bool:
+    """Whether one of the lines lies on the ridge of the distance to all other margins."""
+    others = bunch * ((lines == 0) | (lines == index)).astype(np.uint8)
+    distance = cv2.distanceTransform(others, cv2.DIST_L2, 3)
+    there = distance[lines == index]
+    reach = max(3, int(np.median(there))) | 1
+    highest = cv2.dilate(distance, np.ones((reach, reach), np.uint8))[lines == index]
+    return bool(np.median(there / np.maximum(highest, 1)) > 0.8)
+
+
+def _thickness(distance: Float) -> Float:
+    """Radius of the largest disc in the region that covers a pixel (Hildebrand and Rueegsegger, 1997), smoothed."""
+    ridge = (distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8)) - 0.3) & (distance > 1.5)
+    rows, columns = np.nonzero(ridge)
+    out = distance.copy()
+    for at in np.argsort(distance[rows, columns]):
+        radius = float(distance[rows[at], columns[at]])
+        cv2.circle(out, (int(columns[at]), int(rows[at])), round(radius), radius, -1)
+    return cast("Float", cv2.GaussianBlur(np.maximum(out, distance), (0, 0), 3))
 
 
 def _distance(solid: Mask, context: Context, shape: tuple[int, ...]) -> Float:
@@ -240,25 +259,25 @@ class _Axis:
     radius: float
 
 
-def _axes(labels: Labels, distance: Float, radius: Float, bunches: Centres) -> tuple[Float, Float]:
-    """Per leaf, the place between stem (0) and tip (1) along its principal axis; and where its stalk is."""
+def _axes(labels: Labels, distance: Float, radius: Float, ragged: list[int]) -> tuple[Float, Float]:
+    """Per leaf, the place between stem (0) and tip (1) along its principal axis; and where its stalk is.
+
+    Of a bunch neither is known: it counts as the middle of a leaf.
+    """
     along = np.full(labels.shape, 0.5, np.float32)
     stalk = np.zeros(labels.shape, np.float32)
     order = np.argsort(labels.ravel(), kind="stable")
     ends = np.searchsorted(labels.ravel()[order], np.arange(len(radius) + 1))
     for index in range(1, len(radius)):
         members = order[ends[index] : ends[index + 1]]
-        if len(members) < 60:
+        if len(members) < 60 or index in ragged:
             continue
         rows, columns = np.divmod(members, labels.shape[1])
         places = np.stack([columns, rows], axis=1).astype(np.float32)
         axis = _axis(places, distance.ravel()[members], float(radius[index]))
-        if not _tip_is_high(axis, labels.shape, bunches.get(index)):
+        if not _tip_is_high(axis, labels.shape):
             axis = replace(axis, position=-axis.position, low=-axis.high, high=-axis.low)
         place, tail = _ends(axis)
-        if index in bunches:
-            # where leaves overlap the true tip is often hidden: no leaf counts as seen to its very tip
-            place = np.minimum(place, np.float32(0.74))
         along.ravel()[members], stalk.ravel()[members] = place, tail
     return along, stalk
 
@@ -284,12 +303,11 @@ def _ends(axis: _Axis) -> tuple[Float, Float]:
     return along.astype(np.float32), (tail * thin).astype(np.float32)
 
 
-def _tip_is_high(axis: _Axis, shape: tuple[int, ...], bunch: NDArray[np.float64] | None) -> bool:
+def _tip_is_high(axis: _Axis, shape: tuple[int, ...]) -> bool:
     """Whether the tip lies at the high end of the axis.
 
-    In order of trust: the stem end is where a long thin tail leaves the blade; leaves of a bunch point away from
-    its centre; the stem end is where a leaf runs out of the picture; the tip is where the blade tapers more, as
-    most blades are widest nearer their base.
+    In order of trust: the stem end is where a long thin tail leaves the blade; where a leaf runs out of the
+    picture; the tip is where the blade tapers more, as most blades are widest nearer their base.
     """
     low_tail, high_tail = axis.low - float(axis.position.min()), float(axis.position.max()) - axis.high
     beyond = (axis.position < axis.low - axis.radius) | (axis.position > axis.high + axis.radius)
@@ -298,9 +316,6 @@ def _tip_is_high(axis: _Axis, shape: tuple[int, ...], bunch: NDArray[np.float64]
         return low_tail > high_tail
     quarter = 0.25 * (axis.high - axis.low)
     ends = axis.position < axis.low + quarter, axis.position > axis.high - quarter
-    if bunch is not None:
-        low, high = (float(np.hypot(*(axis.places[end].mean(axis=0) - bunch))) for end in ends)
-        return high > low
     height, width = shape
     x, y = axis.places.T
     cut = (x < 2) | (y < 2) | (x > width - 3) | (y > height - 3)

@@ -2,7 +2,7 @@
 
 Finders work on a small copy of the photo (`scene`), the mask is brought to full size along real edges (`refine`).
 One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower), `fruit`, `skin`,
-`face`, `subject` (subject, background), `color`, `place` (places and rectangles).
+`face`, `subject` (subject, background), `color`, `place` (places and rectangles); `contours` are lines, not a part.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from editor.base import Image, Mask, RegionNotFound, UsageError
 from editor.builtin.core import Region
 from editor.builtin.regions import color, land, place, plants, refine, subject
+from editor.builtin.regions.contours import contours as find_contours
 from editor.builtin.regions.face import face
 from editor.builtin.regions.fruit import fruit
 from editor.builtin.regions.place import PLACES
@@ -117,6 +118,13 @@ def inherit(before: Image, after: Image) -> None:
     """
     if before.shape == after.shape:
         _scene(after).adopt(_scene(before), FOUND)
+
+
+def contours(image: Image) -> Mask:
+    """Lines where surfaces meet, (h, w) uint8 on the small copy; of an edited photo, those of its source."""
+    scene = _scene(image)
+    lines = scene.part("contours", lambda: Part(find_contours(scene), 1.0)).mask
+    return cast("Mask", lines.astype(np.uint8) * np.uint8(255))
 
 
 def _locate(image: Image, region: Region, limit: Mask | None) -> tuple[Mask | None, float]:
