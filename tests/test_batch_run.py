@@ -34,6 +34,7 @@ from agent.batch.engine_processes import ProcessEngine
 from agent.batch.engine_threads import ThreadEngine
 from agent.batch.sharing import SharedEditor
 from agent.batch.state import held, holder
+from agent.batch.store import LocalStore
 from agent.batch.work import Parts, Work, perform
 from agent.config import Settings
 from agent.errors import CannotDo, ReasonerUnavailable, UsageError
@@ -215,6 +216,24 @@ def test_verify_finds_what_size_and_time_hide(make: Make) -> None:
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert ran(jobs, options) == []
     assert ran(jobs, replace(options, verify=True)) == ["0"]
+
+
+def test_results_are_there_while_the_batch_runs(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalStore, "results_every", 0.0)
+    jobs, options = make(12)
+    seen: list[Counter[str]] = []
+
+    class Reader(Told):
+        def job(self, result: Record, again: bool) -> None:
+            super().job(result, again)
+            if (options.folder / "results.jsonl").exists():
+                found = results(options)
+                assert [line["id"] for line in found] == [job.id for job in jobs]
+                seen.append(Counter(str(line["status"]) for line in found))
+
+    run(jobs, options, Recording(0.05), listener=Reader())
+    assert any(0 < counts["delivered"] < 12 for counts in seen)
+    assert [counts["delivered"] for counts in seen] == sorted(counts["delivered"] for counts in seen)
 
 
 def test_settings_that_change_no_picture_keep_results(make: Make) -> None:

@@ -143,8 +143,8 @@ def run_batch(
 ) -> Summary:
     """Run what is not done yet. make_engine: called with the number of jobs to run, when there are any.
 
-    results.jsonl is written at the end, also after KeyboardInterrupt. Raises BatchError or UsageError before the
-    first edit; what happens later is in the summary.
+    results.jsonl is replaced now and then, and at the end, also after KeyboardInterrupt. Raises BatchError or
+    UsageError before the first edit; what happens later is in the summary.
     """
     listener = listener or Listener()
     began = time.perf_counter()
@@ -194,10 +194,10 @@ class _Results:
     def write_if_due(self) -> None:
         """Replace it now and then; that takes at most a twentieth of the time."""
         every = self.store.results_every
-        if every is None or time.monotonic() < self._next + every:
+        if time.monotonic() < self._next + every:
             return
         began = time.monotonic()
-        with suppress(StoreError):  # the last one counts
+        with suppress(StoreError, OSError):  # the last one counts
             self.write()
         self._next = time.monotonic() + max(0.0, 19 * (time.monotonic() - began) - every)
 

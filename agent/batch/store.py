@@ -25,8 +25,8 @@ class Store(Protocol):
     """What the process that runs a batch asks of the place where results live. Names are relative to it."""
 
     @property
-    def results_every(self) -> float | None:
-        """Seconds between replacements of results.jsonl while the batch runs; None = only at its end."""
+    def results_every(self) -> float:
+        """Seconds between replacements of results.jsonl while the batch runs, at least."""
         ...
 
     @property
@@ -93,7 +93,7 @@ class LocalStore:
 
     folder: Path
     runs: Path
-    results_every: ClassVar[float | None] = None
+    results_every: ClassVar[float] = 2.0
     results_are_sent: ClassVar[bool] = False
 
     def shown(self, name: str = "") -> str:

@@ -123,7 +123,7 @@ class RemoteStore:
     every start; the processes that use the same one know of each other by its lock.
     """
 
-    results_every: ClassVar[float | None] = 60.0
+    results_every: ClassVar[float] = 60.0
     results_are_sent: ClassVar[bool] = True
 
     def __init__(self, url: str, runs: str | None = None, *, scratch: Path | None = None) -> None:
