@@ -209,3 +209,12 @@ def test_a_slug_is_part_of_a_file_name(text: str) -> None:
     assert made
     assert len(made) <= naming.LONGEST_SLUG
     assert not set(made) & set("/\\. \0\n")
+
+
+def test_a_manifest_that_is_not_there_and_one_without_jobs_are_told_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^.*photos: no such file or folder$"):
+        read_manifest(str(tmp_path / "photos"), tmp_path / "out", Settings(), instruction="brighten it")
+    (tmp_path / "empty.csv").write_text("image,instruction\n")
+    with pytest.raises(ManifestError) as error:
+        read_manifest(str(tmp_path / "empty.csv"), tmp_path / "out", Settings())
+    assert error.value.faults == ["there are no jobs in it."]

@@ -82,7 +82,7 @@ def read(
     if reading.faults:
         raise ManifestError(reading.told())
     if not jobs:
-        raise ManifestError([f"{printable(source)}: there are no jobs in it."])
+        raise ManifestError(["there are no jobs in it."])
     return jobs
 
 
@@ -113,6 +113,8 @@ def _rows(source: str) -> Iterator[Row]:
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     name = printable(source)
+    if not path.exists():
+        raise UsageError(f"{name}: no such file or folder")
     if reader is None:
         raise UsageError(f"{name}: a manifest is a folder, or ends in {' '.join(readers)}.")
     try:
