@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import editor as editors
 from editor.base import EditRequest, UsageError
-from editor.diffusion import caches, loading, lora, rotary, speed, still
+from editor.diffusion import caches, loading, lora, rotary, sizing, speed, still, words
 from editor.diffusion.base import DiffusionEditor, Options
 from tests.conftest import scene
 
@@ -153,19 +155,13 @@ def test_fast_merges_the_adapter_and_takes_its_schedule(
     beside = make(folder, steps=4, guidance=1.0, loras=(lora.Lora(str(adapter)),))._loaded().pipe
     beside.scheduler = pipe.scheduler
     call = {
-        "image": [result_image()], "prompt": STEP, "num_inference_steps": 4, "true_cfg_scale": 1.0,
-        "output_type": "np", "width": 256, "height": 256,
+        "image": [Image.fromarray(scene(width=256, height=256))], "prompt": STEP, "num_inference_steps": 4,
+        "true_cfg_scale": 1.0, "output_type": "np", "width": 256, "height": 256,
     }  # fmt: skip
     one, other = (
         each(**call, generator=torch.Generator().manual_seed(0)).images[0] for each in (pipe, beside)
     )
     assert np.abs(one - other).max() < 1e-3
-
-
-def result_image() -> Any:
-    from PIL import Image
-
-    return Image.fromarray(scene(width=256, height=256))
 
 
 def test_eight_steps_load_another_adapter_than_four(
@@ -409,3 +405,50 @@ def test_attention_is_chosen_by_the_gpu(
 def test_on_a_cpu_nothing_is_switched_on(models: Callable[[str], Path]) -> None:
     pipe = make(models("Flux2KleinPipeline"))._loaded().pipe
     assert speed.apply(pipe, speed.Preset(4, 1.0), torch.device("cpu"), compiled=True) == []
+
+
+# --- what the GPU does not wait for ---------------------------------------------------------------------------------
+
+
+def test_a_photo_is_put_back_while_the_next_is_denoised(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(models("Flux2KleinPipeline"))
+    made.edit(EditRequest(scene(), STEP))
+    putting_back, next_runs = threading.Event(), threading.Event()
+    give_back, met = sizing.give_back, []
+
+    def slow(*args: Any) -> Any:
+        if not putting_back.is_set():  # the first of the two
+            putting_back.set()
+            met.append(next_runs.wait(timeout=30))
+        return give_back(*args)
+
+    monkeypatch.setattr(sizing, "give_back", slow)
+    first = threading.Thread(target=made.edit, args=(EditRequest(scene(), STEP),))
+    first.start()
+    assert putting_back.wait(timeout=30)
+    made.edit(EditRequest(scene(seed=2), STEP, progress=lambda done, total: next_runs.set()))
+    first.join()
+    assert met == [True]
+
+
+def test_words_count_as_reused_only_when_nothing_was_encoded(models: Callable[[str], Path]) -> None:
+    made = make(models("QwenImageEditPlusPipeline"), guidance=4.0)
+    steps = ("make it winter", "make it winter", "make it spring")  # the last shares the negative prompt
+    reused = [made.edit(EditRequest(scene(), step)).details["prompt_reused"] for step in steps]
+    assert reused == [False, True, False]
+
+
+def test_a_picture_of_other_proportions_is_another_even_with_the_same_bytes() -> None:
+    class Pipe:
+        def encode_prompt(self, prompt: str, image: Any) -> tuple[Any]:
+            return (image.size,)
+
+    pipe = Pipe()
+    words.remember(pipe)
+    wide, tall = (Image.new("RGB", size, "white") for size in ((6, 4), (4, 6)))
+    assert pipe.encode_prompt("x", image=wide) == ((6, 4),)
+    assert pipe.encode_prompt("x", image=tall) == ((4, 6),)
+    assert pipe.encode_prompt("x", image=wide.copy()) == ((6, 4),)
+    assert words.encoded(pipe) == 2

@@ -85,7 +85,8 @@ class Loaded:
     quantized: str = ""
     inpaint: Any | None = None
     running: threading.Lock = field(default_factory=threading.Lock)
-    """Held for a run: a pipeline keeps its schedule in itself, and two at once would spoil each other's."""
+    """Held while the pipeline runs: it keeps its schedule in itself, and two at once would spoil each other's. What
+    comes before and after is done meanwhile by other threads."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -175,26 +176,28 @@ class DiffusionEditor:
             raise UsageError("The mask is empty: nothing in it is white.")
         # 1. the model, loaded once per process
         loaded = self._loaded()
-        with loaded.running, memory.current(loaded.device):
-            return self._edit(loaded, request, began)
+        return self._edit(loaded, request, began)
 
     def _edit(self, loaded: Loaded, request: EditRequest, began: float) -> EditResult:
         # 2. the pipeline: the family's inpainting one for a mask, where it has one
-        pipe = loaded.pipe if request.mask is None else self._for_masks(loaded)
+        with loaded.running:
+            pipe = loaded.pipe if request.mask is None else self._for_masks(loaded)
         kind = type(pipe).__name__
         # 3. the photo on a canvas of the family
         height, width = request.image.shape[:2]
         where = sizing.layout((width, height), self.canvases(kind))
         canvas = sizing.place(request.image, where)
         mask = None if request.mask is None else sizing.place_mask(request.mask, where)
-        # 4. the words, no longer than the encoder takes
-        prompt = self._fitting(pipe, request.instruction)
-        # 5. denoise; out of memory falls to the next level once
-        call = self._call(loaded.preset, kind, canvas, mask, prompt, where)
-        known = words.hits(pipe)
-        ready = time.perf_counter()
-        after, level = self._with_fall_back(loaded, lambda: self._denoise(loaded, pipe, call, request))
-        denoised = time.perf_counter()
+        with loaded.running, memory.current(loaded.device):
+            # 4. the words, no longer than the encoder takes
+            prompt = self._fitting(pipe, request.instruction)
+            # 5. denoise; out of memory falls to the next level once
+            call = self._call(loaded.preset, kind, canvas, mask, prompt, where)
+            known = words.encoded(pipe)
+            ready = time.perf_counter()
+            after, level = self._with_fall_back(loaded, lambda: self._denoise(loaded, pipe, call, request))
+            denoised = time.perf_counter()
+            reused = words.encoded(pipe) == known
         # 6. a picture, not noise gone wrong
         made = _picture(after, canvas)
         # 7. the model's own shift undone; back to the photo's size with its detail; outside of a mask bit for bit
@@ -206,7 +209,7 @@ class DiffusionEditor:
         details = self._details(loaded, call, where, level) | {
             "prompt": prompt,
             "undone_shift": round(moved, 2),
-            "prompt_reused": words.hits(pipe) > known,
+            "prompt_reused": reused,
             "seconds": {"prepare": round(ready - began, 3), "denoise": round(denoised - ready, 3)},
         }
         notes = self._notes(loaded, request, prompt, kind)

@@ -46,9 +46,9 @@ def remember(pipe: Any) -> None:
         key = hashlib.sha256(
             repr([_digest(value) for value in (*args, *sorted(kwargs.items()))]).encode()
         ).hexdigest()
-        remembered.hits += key in kept  # type: ignore[attr-defined]
         if key not in kept:
             kept[key] = encode(*args, **kwargs)
+            remembered.encoded += 1  # type: ignore[attr-defined]
             if len(kept) > KEPT:
                 kept.popitem(last=False)
         kept.move_to_end(key)
@@ -56,21 +56,22 @@ def remember(pipe: Any) -> None:
         # lists would be changed in place by the caller
         return tuple(list(part) if isinstance(part, list) else part for part in found)
 
-    remembered.hits = 0  # type: ignore[attr-defined]
+    remembered.encoded = 0  # type: ignore[attr-defined]
     pipe.encode_prompt = remembered
 
 
-def hits(pipe: Any) -> int:
-    """How often a pipeline's encoder was spared so far."""
-    return int(pipe.encode_prompt.hits)
+def encoded(pipe: Any) -> int:
+    """How often a pipeline's encoder had to be asked so far."""
+    return int(pipe.encode_prompt.encoded)
 
 
 def _digest(value: Any) -> Any:
     """Something printable that is equal exactly when the value is: pictures and tensors by their bytes."""
     if isinstance(value, (list, tuple)):
         return [_digest(part) for part in value]
-    if hasattr(value, "tobytes"):
-        return hashlib.sha256(value.tobytes()).hexdigest()
+    if hasattr(value, "tobytes"):  # two pictures of other proportions may have the same bytes
+        return [getattr(value, "shape", None) or value.size, hashlib.sha256(value.tobytes()).hexdigest()]
     if hasattr(value, "detach"):
-        return hashlib.sha256(value.detach().float().cpu().numpy().tobytes()).hexdigest()
+        numbers = value.detach().float().cpu().numpy()
+        return [value.shape, hashlib.sha256(numbers.tobytes()).hexdigest()]
     return repr(value)
