@@ -24,7 +24,7 @@ from editor.base import Check
 EXTRAS = {
     "vlm": ("openai", "jinja2"),
     "diffusion": ("torch", "diffusers", "transformers"),
-    "quantize": ("torchao", "bitsandbytes"),
+    "quantize": ("bitsandbytes",),
     "vllm": ("vllm",),
     "ray": ("ray",),
     "heic": ("pillow_heif",),
@@ -192,15 +192,15 @@ def show_editors(*, as_json: bool) -> None:
     for fix, names in fixes.items():
         out.print(Text.assemble(f"\n{', '.join(names)}:\n    ", (fix, "cyan")), soft_wrap=True)
     if line := _quantize_line():
-        out.print(Text("\n--quantize 4bit, and fp8 at its fastest:\n    "), Text(line, "cyan"), sep="")
+        out.print(Text("\n--quantize 4bit:\n    "), Text(line, "cyan"), sep="")
     out.print("\nThe folder of a diffusers model, or its name on the hub, is an editor too: --editor DIR")
 
 
 def _quantize_line() -> str:
-    """What installs the rest of the extra where diffusion models can run, "" when nothing is missing."""
+    """What installs bitsandbytes where diffusion models can run, "" when it is there."""
     from editor.diffusion import loading, quantize
 
-    absent = any(importlib.util.find_spec(name) is None for name in EXTRAS["quantize"])
+    absent = importlib.util.find_spec("bitsandbytes") is None
     return quantize.INSTALL if absent and not loading.missing_modules() else ""
 
 

@@ -84,18 +84,6 @@ class Called(Timed):
     error: str | None = None
 
 
-class Previewed(Base):
-    """What a denoising step of an edit was heading for, in small; recorded while the edit runs, if asked for."""
-
-    event: Literal["preview"] = "preview"
-    round: int
-    step: int
-    done: int
-    """Number of the denoising step, from 1."""
-    total: int
-    image: ImageRef
-
-
 class Edited(Timed):
     """One step of one round, carried out by the editor."""
 
@@ -189,7 +177,6 @@ Known = Annotated[
     | Planned
     | Described
     | Called
-    | Previewed
     | Edited
     | Measured
     | Scored
@@ -205,7 +192,6 @@ Event = (
     | Planned
     | Described
     | Called
-    | Previewed
     | Edited
     | Measured
     | Scored
@@ -220,7 +206,6 @@ EVENTS: TypeAdapter[Any] = TypeAdapter(Known)
 EVENT_TYPES: dict[str, type[Base]] = {
     cls.model_fields["event"].default: cls
     for cls in (
-        Started, Planned, Described, Called, Previewed, Edited, Measured, Scored, Concluded, Judged, Noted, Erred,
-        Delivered,
+        Started, Planned, Described, Called, Edited, Measured, Scored, Concluded, Judged, Noted, Erred, Delivered,
     )
 }  # fmt: skip

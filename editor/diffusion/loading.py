@@ -356,7 +356,7 @@ def _plain_processor(folder: Path) -> Any:
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Around imports of diffusers, torchao and bitsandbytes: they tell of kernels for other machines, and more."""
+    """Around imports of diffusers and bitsandbytes: they tell of kernels for other machines, and more."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -9,6 +9,7 @@ bits, which do, are in quantize.py; all levels hold those too.
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,6 @@ def _tensors(pipe: Any) -> list[list[Any]]:
 
 
 def _held(tensor: Any) -> int:
-    """Bytes of a tensor; those of torchao are made of others and claim the size that they stand for."""
-    if hasattr(tensor, "__tensor_flatten__"):
-        return sum(_held(getattr(tensor, name)) for name in tensor.__tensor_flatten__()[0])
     return int(tensor.numel() * tensor.element_size())
 
 
@@ -107,6 +105,8 @@ def apply(pipe: Any, level: Level, device: Any) -> None:
         pipe.enable_model_cpu_offload(device=device)
         return
     pipe.vae.enable_tiling()
+    # T5 has its embedding twice; the one that is never run is warned of as a danger, which it is not
+    logging.getLogger("diffusers.hooks.group_offloading").setLevel(logging.ERROR)
     # the autoencoder stays on the device: its encode and decode are no forward, which is what the hooks hang on
     pipe.enable_group_offload(
         onload_device=device, offload_type="leaf_level", exclude_modules=["vae"], **_streams(pipe, device)

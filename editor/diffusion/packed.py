@@ -13,6 +13,8 @@ import torch
 BLOCK = 64
 """Weights that share one scale in NF4 (QLoRA, arXiv 2305.14314, section 3)."""
 _FP8 = torch.float8_e4m3fn
+_FAST = not (torch.version.cuda or "").startswith("12.9")
+"""Fast accumulation, as usual for inference; cuBLAS of CUDA 12.9 fails with it for some shapes (pytorch/ao#4582)."""
 
 
 class PackedLinear(torch.nn.Linear):  # type: ignore[misc]
@@ -48,6 +50,24 @@ class Float8Linear(PackedLinear):
     def weight(self) -> torch.Tensor:
         """(out, in) in the dtype of the computation."""
         return self.packed.view(_FP8).to(self.computes_in) * self.scale
+
+
+class Float8Product(Float8Linear):
+    """Multiplies in fp8: each row of the input is scaled to the numbers there are, by what is largest in it.
+
+    For bfloat16, sides of a multiple of 16, and devices with fp8 products: CUDA from compute capability 8.9, CPUs.
+    """
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(..., in) to (..., out)."""
+        flat = rows.reshape(-1, self.in_features)
+        peak = flat.abs().amax(dim=1, keepdim=True).float()
+        scale = (peak / torch.finfo(_FP8).max).clamp(min=torch.finfo(torch.float32).tiny)
+        made = torch._scaled_mm(
+            (flat / scale).to(_FP8), self.packed.view(_FP8).t(), scale, self.scale.float().t(),
+            bias=self.bias, out_dtype=rows.dtype, use_fast_accum=_FAST,
+        )  # fmt: skip
+        return made.reshape(*rows.shape[:-1], self.out_features)
 
 
 class Nf4Linear(PackedLinear):

@@ -1,12 +1,15 @@
 """Weights in fewer bits, which is lossy and off unless asked for: `--quantize fp8` and `--quantize 4bit`.
 
-fp8    8 bits a weight, scaled by row. With torchao, on a GPU of compute capability 8.9 (Ada, Hopper) or later, the
-       transformer's matrix products are done in fp8 as well; elsewhere weights are unpacked layer by layer and the
-       products stay as they were (layerwise casting, with a scale).
+fp8    8 bits a weight, scaled by row. On a GPU of compute capability 8.9 (Ada, Hopper) or later the transformer's
+       matrix products are done in fp8 as well; elsewhere weights are unpacked layer by layer and the products stay
+       as they were (layerwise casting, with a scale).
 4bit   NF4 of bitsandbytes: 4.5 bits a weight, unpacked layer by layer.
 
 Only linear layers inside of the repeated blocks are packed, of the transformer and of encoders that are large beside
 it: embeddings, the last projection and the autoencoder take little memory and lose the most.
+
+torchao's weights are not used: tensors of a class of their own cannot be moved once a compiled graph has seen them
+("Cannot swap t1 because it has weakref", torchao 0.18, torch 2.13), and offload and the fall-back move them.
 """
 
 from __future__ import annotations
@@ -72,22 +75,15 @@ def convert(module: Any, method: Method, device: Any, *, products: bool = True) 
     check(method, device)
     if method == "none":
         return ""
-    fast = method == "fp8" and products and _knows_fp8(device) and find_spec("torchao") is not None
+    fast = method == "fp8" and products and _knows_fp8(device)
     for parent, child, name in list(_linears(module)):
         linear = getattr(parent, child)
         home = linear.weight.device
-        linear.to(device)
-        if fast and _takes_product(linear, name):
-            _to_torchao(linear)
-        else:
-            linear = _pack(linear, method)
+        linear = _pack(linear.to(device), method, product=fast and _takes_product(linear, name))
         setattr(parent, child, linear.to(home))
     if method == "4bit":
         return "NF4 weights (bitsandbytes)"
-    if fast:
-        return "fp8 weights and matrix products (torchao)"
-    hint = f"; with torchao matrix products too, which is faster: {INSTALL}" if _knows_fp8(device) else ""
-    return f"fp8 weights{hint}"
+    return "fp8 weights and matrix products" if fast else "fp8 weights"
 
 
 def compiles(method: Method, device: Any) -> bool:
@@ -111,11 +107,11 @@ def _linears(module: Any) -> Iterator[tuple[Any, str, str]]:
         yield module.get_submodule(".".join(parts[:-1])), parts[-1], name
 
 
-def _pack(linear: Any, method: Method) -> Any:
-    from editor.diffusion.packed import Float8Linear, Nf4Linear
+def _pack(linear: Any, method: Method, *, product: bool) -> Any:
+    from editor.diffusion.packed import Float8Linear, Float8Product, Nf4Linear
 
     if method == "fp8":
-        return Float8Linear(linear)
+        return Float8Product(linear) if product else Float8Linear(linear)
     with loading.quiet_imports():
         import bitsandbytes  # noqa: F401  (registers the operators of Nf4Linear)
     return Nf4Linear(linear)
@@ -133,15 +129,6 @@ def _takes_product(linear: Any, name: str) -> bool:
 
     fits = linear.in_features % 16 == 0 and linear.out_features % 16 == 0
     return fits and linear.weight.dtype == torch.bfloat16 and _MODULATION.search(name) is None
-
-
-def _to_torchao(linear: Any) -> None:
-    with loading.quiet_imports():
-        from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, PerRow, quantize_
-
-        # its advice for the compiler would change every other model's numbers in this process
-        config = Float8DynamicActivationFloat8WeightConfig(granularity=PerRow(), set_inductor_config=False)
-        quantize_(linear, config)
 
 
 def _count(module: Any) -> int:
