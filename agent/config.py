@@ -57,6 +57,9 @@ class Settings(BaseModel):
         "(strict), nothing (off)"
     )  # fmt: skip
     runs: Path = Field(Path("runs"), description="where run folders go")
+    previews: bool = Field(
+        False, description="keep a small picture of every denoising step of a diffusion editor in the run folder"
+    )  # fmt: skip
     keep: Literal["scaled", "full"] = Field(
         "scaled", description="pictures above 2 MP in the run folder: scaled down, or in full"
     )

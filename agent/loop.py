@@ -17,7 +17,7 @@ from agent.errors import EditError, ReeditError
 from agent.trace import Trace
 from agent.types import LoopResult, Plan, Reasoner, Round, StepResult, Task, Verdict
 from editor import fidelity
-from editor.base import Editor, EditRequest, EditResult, Image, Mask
+from editor.base import Editor, EditRequest, EditResult, Image, Mask, Preview
 from editor.measure import measure
 
 Preserve = Literal["auto", "strict", "off"]
@@ -31,6 +31,8 @@ class LoopOptions:
     rounds: int = 2
     steps: Literal["sequential", "composite"] = "sequential"
     preserve: Preserve = "auto"
+    previews: bool = False
+    """Whether the trace gets a small picture of every denoising step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Loop:
             self._record_fault(error, len(rounds) - 1)
         best = self._choose(task, rounds)
         text = description.result() if description.done() and not description.exception() else ""
-        return LoopResult(plan, text, rounds, best, time.perf_counter() - began)
+        return LoopResult(plan, text, rounds, best, time.perf_counter() - began, self._notes(rounds))
 
     def _think(self, task: Task) -> Plan:
         self.notify(Stage("think", text=task.instruction))
@@ -138,7 +140,9 @@ class Loop:
         seed = step_seed(task.seed, stage.round, stage.step)
         mask = task.mask if task.mask is not None and task.mask.shape == image.shape[:2] else None
         with _timer() as seconds:
-            made = self.editor.edit(EditRequest(image, instruction, mask, seed, progress))
+            made = self.editor.edit(
+                EditRequest(image, instruction, mask, seed, progress, self._preview(stage))
+            )
             edited = self._preserve(image, made, mask)
         spent = seconds()
         self.trace.event(
@@ -150,6 +154,25 @@ class Loop:
         return StepResult(
             instruction, seed, edited, made.mask, made.details, made.notes, made.source_type, spent
         )
+
+    def _preview(self, stage: Stage) -> Preview | None:
+        if not self.options.previews:
+            return None
+
+        def record(picture: Image, done: int, total: int) -> None:
+            kept = self.trace.image(picture)
+            self.trace.event(
+                "preview", round=stage.round, step=stage.step, done=done, total=total, image=kept
+            )
+
+        return record
+
+    def _notes(self, rounds: list[Round]) -> list[str]:
+        """On the run as a whole."""
+        previewed = any("previews" in step.details for this in rounds for step in this.steps)
+        if self.options.previews and not previewed:
+            return ["There are no previews: no step was carried out by a diffusion model in this process."]
+        return []
 
     def _preserve(self, before: Image, made: EditResult, mask: Mask | None) -> Image:
         """What must not change is put back from the picture before, whatever the editor did to it."""

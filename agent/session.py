@@ -83,7 +83,7 @@ def run(
         photo = loading.result()
         trace.update_header(**_header(job, settings, photo), **(header or {}))
         task = _task(job, settings, photo, instruction, made.abilities)
-        options = LoopOptions(settings.rounds, settings.steps, settings.preserve)
+        options = LoopOptions(settings.rounds, settings.steps, settings.preserve, settings.previews)
         result = Loop(mind, made, trace, options, notify or (lambda stage: None)).run(task)
         return _deliver(photo, output, job, trace, result, began)
     except KeyboardInterrupt:
@@ -189,7 +189,8 @@ def _deliver(
     began: float,
 ) -> Outcome:
     best = result.round
-    notes = list(dict.fromkeys([*photo.notes, *(note for step in best.steps for note in step.notes)]))
+    of_steps = (note for step in best.steps for note in step.notes)
+    notes = list(dict.fromkeys([*photo.notes, *result.notes, *of_steps]))
     digest = None
     if output is not None:
         known = len(photo.notes)

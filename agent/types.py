@@ -196,13 +196,14 @@ class Round:
 
 @dataclass(slots=True)
 class LoopResult:
-    """What the loop made: all rounds, and the index of the best one."""
+    """What the loop made: all rounds, and the index of the best one. notes: on the run as a whole, for people."""
 
     plan: Plan
     description: str
     rounds: list[Round]
     best: int
     seconds: float
+    notes: list[str] = field(default_factory=list)
 
     @property
     def round(self) -> Round:

@@ -19,6 +19,9 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) after each inner step of an editor; may raise to cancel."""
+Preview = Callable[[Image, int, int], None]
+"""Called as preview(picture, done, total) after each denoising step; picture: (h, w, 3) uint8, small, of the photo's
+aspect, what the step is heading for. May raise to cancel."""
 
 
 class ReeditError(Exception):
@@ -82,6 +85,8 @@ class EditRequest:
     instruction: one concrete step, English or Chinese.
     mask: (H, W) uint8 limit given by the user; outside (0) nothing may change. None = no limit.
     seed: 0 <= seed < 2**31; the same request gives the same result.
+    preview: where previews are wanted; an editor without denoising steps makes none. One that has them says in
+        `details["previews"]` how many it made.
     """
 
     image: Image
@@ -89,6 +94,7 @@ class EditRequest:
     mask: Mask | None = None
     seed: int = 0
     progress: Progress | None = None
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, slots=True)

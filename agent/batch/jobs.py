@@ -16,9 +16,9 @@ CODE_SCHEMA = 1
 """Part of every key. Raised when the same job would give another picture, so that old results are made again."""
 NOT_IN_KEY = frozenset({
     "runs", "keep", "max_megapixels", "vlm_url", "vlm_timeout", "vlm_wait", "editor_url", "editor_timeout", "memory",
-    "device",
+    "previews", "device",
 })  # fmt: skip
-"""Settings that decide where and whether a job runs, not what comes out."""
+"""Settings that decide where and whether a job runs and what is kept of it, not what comes out."""
 JOB_OPTIONS = ("frame", "salvage", "quality")
 PER_JOB_SETTINGS = (
     "seed",

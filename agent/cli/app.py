@@ -71,6 +71,7 @@ def apply_(
     editor_steps: o.EditorSteps = None,
     editor_strength: o.EditorStrength = None,
     vlm_url: o.VlmUrl = None,
+    previews: o.Previews = None,
     vlm_model: o.VlmModel = None,
     vlm_max_pixels: o.VlmMaxPixels = None,
     vlm_wait: o.VlmWait = None,
@@ -93,7 +94,7 @@ def apply_(
         "vlm_max_pixels": vlm_max_pixels, "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
         "editor_url": editor_url, "editor_model": editor_model, "editor_api": editor_api,
         "editor_timeout": editor_timeout, "device": device, "memory": memory, "quantize": quantize, "speed": speed,
-        "lora": lora or None, "editor_steps": editor_steps, "editor_strength": editor_strength,
+        "lora": lora or None, "editor_steps": editor_steps, "editor_strength": editor_strength, "previews": previews,
     })  # fmt: skip
     job = session.Job(
         photo=image, instruction=instruction, output="auto" if output is None else output, overwrite=overwrite,

@@ -92,6 +92,7 @@ def batch(
     lora: o.Lora = None,
     editor_steps: o.EditorSteps = None,
     editor_strength: o.EditorStrength = None,
+    previews: o.Previews = None,
     vlm_url: Annotated[
         list[str] | None,
         typer.Option(help="OpenAI-compatible server; repeated: the least busy one is asked."),
@@ -125,7 +126,7 @@ def batch(
         "editor_url": editor_url[0] if editor_url else None,
         "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
         "device": device, "memory": memory, "quantize": quantize, "speed": speed, "lora": lora or None,
-        "editor_steps": editor_steps, "editor_strength": editor_strength,
+        "editor_steps": editor_steps, "editor_strength": editor_strength, "previews": previews,
     })  # fmt: skip
     try:
         found = read_manifest(jobs, folder, settings, instruction=instruction, template=template)

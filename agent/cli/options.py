@@ -155,6 +155,16 @@ Lora = Annotated[
         help="PATH_OR_ID[:weight] of a LoRA adapter; repeat for several.", rich_help_panel=_DIFFUSION
     ),
 ]
+Previews = Annotated[
+    bool | None,
+    typer.Option(
+        "--previews/--no-previews",
+        help="Keep a small picture of every denoising step in the run folder, for about 1 % more work; "
+        "`reedit trace report` shows them. [default: no-previews]",
+        show_default=False,
+        rich_help_panel=_DIFFUSION,
+    ),
+]
 EditorSteps = Annotated[
     int | None,
     typer.Option(min=1, help="Denoising steps. [default: the model's own]", rich_help_panel=_DIFFUSION),

@@ -17,7 +17,7 @@ from agent.errors import TraceError, UsageError
 from agent.trace import Run
 from agent.trace.compare import Comparison
 from agent.trace.pictures import eight_bit, load
-from agent.trace.records import Called, Edited, Event, ImageRef
+from agent.trace.records import Called, Edited, Event, ImageRef, Previewed
 from agent.trace.view import RoundView, RunView, dig, said, view
 from editor.photo import printable
 
@@ -69,6 +69,9 @@ class _Story:
         yield from self._plan()
         for this in self.run.rounds:
             yield from self._round(this)
+        for place in self.run.unfinished:
+            yield Text(f"\nround {place[0] + 1}, step {place[1] + 1}: not finished", style="bold")
+            yield from _previews(self.run.previews[place])
         for call in self.run.calls:
             yield self._call(call)
         for note in self.run.notes:
@@ -144,6 +147,7 @@ class _Story:
         for operation in operations if isinstance(operations, list) else []:
             parts.append(_text("    ", _operation(operation), "dim"))
         parts += [_text("  note: ", note, "yellow") for note in edit.notes]
+        parts += _previews(self.run.previews_of(edit))
         parts.append(self._picture("  ", edit.image, style="dim"))
         return Group(*parts)
 
@@ -176,6 +180,16 @@ class _Story:
         if self.protocol == "blocks":
             return Group(line, pictures.blocks(small))
         return Group(line, _Escape(pictures.escape(small, self.protocol)))
+
+
+def _previews(of_step: list[Previewed]) -> list[Text]:
+    """How many there are and where, if there are any."""
+    if not of_step:
+        return []
+    places = " … ".join(dict.fromkeys((of_step[0].image.path, of_step[-1].image.path)))
+    return [
+        Text(f"  previews of {len(of_step)} of {of_step[-1].total} denoising steps  {_word(places)}", "dim")
+    ]
 
 
 class _Escape:

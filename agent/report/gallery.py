@@ -111,7 +111,8 @@ def _newer(made: Path, run: Run) -> bool:
 def _place_pictures(shown: RunView, folder: Path) -> None:
     """The run's pictures beside the report: hard links where the file system has them, else copies."""
     folder.mkdir(exist_ok=True)
-    for ref in shown.pictures:
+    previews = (one.image for of_step in shown.previews.values() for one in of_step)
+    for ref in (*shown.pictures, *previews):
         target = folder / key(ref)
         with suppress(TraceError, OSError, ValueError):
             source = shown.run.image(ref)

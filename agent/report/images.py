@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 SMALL_FILE = 400_000
 """A PNG up to this many bytes goes into the page as it is; a larger one as JPEG, unless exact pictures are wanted."""
 MOST_PIXELS = 2_100_000
-_QUALITY = 95
+_QUALITY, _PREVIEW_QUALITY = 95, 85
 _OVERLAY_PIXELS = 240_000
 _STRONG = 40.0
 """CIE76 distance that is drawn in the strongest colour."""
@@ -43,18 +43,18 @@ class Picture:
         return self._pixels
 
 
-def data_url(picture: Picture, *, exact: bool) -> str | None:
-    """The picture for a page that carries everything. None when it cannot be shown."""
+def data_url(picture: Picture, *, exact: bool, preview: bool = False) -> str | None:
+    """The picture for a page that carries everything. None when it cannot be shown. preview: small, one of many."""
     if picture.data is None:
         return None
-    if exact or len(picture.data) <= SMALL_FILE:
+    if exact or (len(picture.data) <= SMALL_FILE and not preview):
         return _url("png", picture.data)
     pixels = picture.pixels
     if pixels is None:
         return None
     if pixels.shape[0] * pixels.shape[1] > MOST_PIXELS:
         pixels = np.asarray(shrink(pixels, MOST_PIXELS), np.uint8)
-    return _url("jpeg", _jpeg(pixels, _QUALITY))
+    return _url("jpeg", _jpeg(pixels, _PREVIEW_QUALITY if preview else _QUALITY))
 
 
 def change_map(before: Pixels, after: Pixels) -> str:

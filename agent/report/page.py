@@ -15,7 +15,7 @@ from typing import Any
 from agent.report.images import Picture, change_map, data_url, mask_overlay
 from agent.report.safe import environment
 from agent.trace.reader import Run
-from agent.trace.records import Edited, ImageRef
+from agent.trace.records import Edited, ImageRef, Previewed
 from agent.trace.view import RoundView, RunView, dig, number, said, view
 from agent.trace.writer import write_atomic
 from editor.photo import printable
@@ -55,12 +55,12 @@ class Album:
             self._pictures[ref.path] = Picture(self.run, ref)
         return self._pictures[ref.path]
 
-    def url(self, ref: ImageRef) -> str | None:
+    def url(self, ref: ImageRef, *, preview: bool = False) -> str | None:
         """Its address for an img element; None when it is missing or broken."""
         if ref.path not in self._urls:
             picture = self.picture(ref)
             if self.folder is None:
-                self._urls[ref.path] = data_url(picture, exact=self.exact)
+                self._urls[ref.path] = data_url(picture, exact=self.exact, preview=preview)
             else:
                 self._urls[ref.path] = None if picture.data is None else f"{self.folder}/{key(ref)}"
         return self._urls[ref.path]
@@ -72,9 +72,9 @@ class Album:
         self._seen.add(name)
         return True
 
-    def entry(self, ref: ImageRef | None, name: str) -> dict[str, Any] | None:
+    def entry(self, ref: ImageRef | None, name: str, *, preview: bool = False) -> dict[str, Any] | None:
         """What a template needs of a picture."""
-        url = None if ref is None else self.url(ref)
+        url = None if ref is None else self.url(ref, preview=preview)
         if ref is None or url is None:
             return None
         return {
@@ -108,6 +108,10 @@ def render(shown: RunView, album: Album, *, back: str | None = None) -> str:
         hero=next((r for r in rounds if best is not None and r["index"] == best.index and r["image"]), None),
         first=album.first, spans=list(_spans(shown)), stages=_stages(shown), command=command(shown),
         calls=shown.calls,
+        unfinished=[
+            {"round": place[0] + 1, "step": place[1] + 1, "previews": _previews(album, shown.previews[place])}
+            for place in shown.unfinished
+        ],
         mask=album.entry(shown.started.mask if shown.started else None, "The user's mask"),
     )  # fmt: skip
 
@@ -138,7 +142,7 @@ def _round(album: Album, shown: RunView, this: RoundView, source: dict[str, Any]
         "tag_class": _TAGS.get(this.tag, "unknown"),
         "delivered": shown.delivered is not None and best is not None and best.index == this.index,
         "steps": [
-            _step(album, edit, before) for edit, before in zip(this.edits, _befores(shown, this), strict=True)
+            _step(album, shown, edit, before) for edit, before in zip(this.edits, _befores(shown, this), strict=True)
         ],
         "map": _change_map(album, shown, this) if source and image else None,
         "facts": this.measured.facts.sentences() if this.measured else [],
@@ -162,7 +166,7 @@ def _befores(shown: RunView, this: RoundView) -> list[str | None]:
     return found
 
 
-def _step(album: Album, edit: Edited, before: str | None) -> dict[str, Any]:
+def _step(album: Album, shown: RunView, edit: Edited, before: str | None) -> dict[str, Any]:
     operations = dig(edit.details, "operations")
     known = [one for one in operations if isinstance(one, dict)] if isinstance(operations, list) else []
     rest = {name: value for name, value in edit.details.items() if name != "operations"}
@@ -174,9 +178,22 @@ def _step(album: Album, edit: Edited, before: str | None) -> dict[str, Any]:
         "number": edit.step + 1, "instruction": edit.instruction, "seed": edit.seed, "seconds": edit.seconds,
         "editor": edit.editor, "notes": edit.notes, "mask": mask, "before": before,
         "image": album.entry(edit.image, f"After step {edit.step + 1} of round {edit.round + 1}"),
+        "previews": _previews(album, shown.previews_of(edit)),
         "operations": [{str(k): str(v) for k, v in one.items()} for one in known],
         "details": {str(k): str(v) for k, v in rest.items()},
     }  # fmt: skip
+
+
+def _previews(album: Album, of_step: list[Previewed]) -> list[dict[str, Any]]:
+    """Those that are there, with the number of the denoising step."""
+    found = []
+    for one in of_step:
+        picture = album.entry(
+            one.image, f"Preview after denoising step {one.done} of {one.total}", preview=True
+        )
+        if picture is not None:
+            found.append({"number": one.done, "image": picture})
+    return found
 
 
 def _change_map(album: Album, shown: RunView, this: RoundView) -> dict[str, str] | None:

@@ -13,8 +13,8 @@ from agent.trace.pictures import load
 from agent.trace.records import Edited, ImageRef
 from agent.trace.view import RoundView, RunView, said
 
-NOT_COMPARED = {"runs", "keep"}
-"""Settings that change where things are kept, not what is made."""
+NOT_COMPARED = {"runs", "keep", "previews"}
+"""Settings that change where things are kept and how many, not what is made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def _pictures(run: Run) -> Iterator[Removal]:
     best = shown.best
     kept = {edit.image.path for edit in best.edits} if best else set()
     kept |= {edit.mask.path for edit in best.edits if edit.mask} if best else set()
+    kept |= {one.image.path for edit in best.edits for one in shown.previews_of(edit)} if best else set()
     if shown.started:
         kept |= {ref.path for ref in (shown.started.image, shown.started.mask) if ref}
     if shown.result is None or not kept:

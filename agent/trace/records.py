@@ -84,6 +84,18 @@ class Called(Timed):
     error: str | None = None
 
 
+class Previewed(Base):
+    """What a denoising step of an edit was heading for, in small; recorded while the edit runs, if asked for."""
+
+    event: Literal["preview"] = "preview"
+    round: int
+    step: int
+    done: int
+    """Number of the denoising step, from 1."""
+    total: int
+    image: ImageRef
+
+
 class Edited(Timed):
     """One step of one round, carried out by the editor."""
 
@@ -177,6 +189,7 @@ Known = Annotated[
     | Planned
     | Described
     | Called
+    | Previewed
     | Edited
     | Measured
     | Scored
@@ -192,6 +205,7 @@ Event = (
     | Planned
     | Described
     | Called
+    | Previewed
     | Edited
     | Measured
     | Scored
@@ -206,6 +220,7 @@ EVENTS: TypeAdapter[Any] = TypeAdapter(Known)
 EVENT_TYPES: dict[str, type[Base]] = {
     cls.model_fields["event"].default: cls
     for cls in (
-        Started, Planned, Described, Called, Edited, Measured, Scored, Concluded, Judged, Noted, Erred, Delivered,
+        Started, Planned, Described, Called, Previewed, Edited, Measured, Scored, Concluded, Judged, Noted, Erred,
+        Delivered,
     )
 }  # fmt: skip

@@ -24,6 +24,7 @@ from agent.trace.records import (
     Measured,
     Noted,
     Planned,
+    Previewed,
     Scored,
     Started,
     Timed,
@@ -102,6 +103,31 @@ class RunView:
             this.edits.sort(key=lambda edit: edit.step)
         return [found[index] for index in sorted(found)]
 
+    @cached_property
+    def previews(self) -> dict[tuple[int, int], list[Previewed]]:
+        """Previews by round and step, in the order of the denoising steps, also of an edit that was not finished.
+
+        Of an edit that was begun again, for want of memory, only the last go counts.
+        """
+        found: dict[tuple[int, int], list[Previewed]] = {}
+        for event in self.events:
+            if isinstance(event, Previewed):
+                of_step = found.setdefault((event.round, event.step), [])
+                if of_step and event.done <= of_step[-1].done:
+                    of_step.clear()
+                of_step.append(event)
+        return found
+
+    def previews_of(self, edit: Edited) -> list[Previewed]:
+        """The previews of an edit."""
+        return self.previews.get((edit.round, edit.step), [])
+
+    @property
+    def unfinished(self) -> list[tuple[int, int]]:
+        """Round and step of edits that have previews but never came to an end."""
+        ended = {(edit.round, edit.step) for this in self.rounds for edit in this.edits}
+        return [place for place in self.previews if place not in ended]
+
     @property
     def started(self) -> Started | None:
         """The source and the mask."""
@@ -139,7 +165,7 @@ class RunView:
 
     @property
     def pictures(self) -> list[ImageRef]:
-        """The source and what every step made of it; masks are not among them."""
+        """The source and what every step made of it; neither masks nor previews."""
         source = [self.started.image] if self.started else []
         return source + [edit.image for this in self.rounds for edit in this.edits]
 

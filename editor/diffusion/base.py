@@ -27,6 +27,7 @@ from editor.base import (
     UsageError,
 )
 from editor.diffusion import loading, lora, memory, quantize, registration, sizing, speed, words
+from editor.diffusion.previews import Previews
 from editor.pixels import full
 
 AREA = 1 << 20
@@ -113,8 +114,6 @@ class DiffusionEditor:
     tokenizer: ClassVar[str] = "tokenizer"
     image_processor: ClassVar[str | None] = None
     """Component that reads pictures for the encoder."""
-    counts_steps: ClassVar[bool] = True
-    """Whether the pipeline calls back after each step."""
     guided_twice: ClassVar[bool] = False
     """Whether guidance above 1 takes a second pass of the transformer in each step."""
     padded: ClassVar[bool] = False
@@ -169,7 +168,7 @@ class DiffusionEditor:
         """Carry out one step with the model.
 
         Raises EditorUnavailable when the model cannot run here, EditError when what it made is no picture; whatever
-        request.progress raises stops the run within one step.
+        request.progress or request.preview raises stops the run within one step.
         """
         began = time.perf_counter()
         if request.mask is not None and not request.mask.any():
@@ -193,9 +192,12 @@ class DiffusionEditor:
             prompt = self._fitting(pipe, request.instruction)
             # 5. denoise; out of memory falls to the next level once
             call = self._call(loaded.preset, kind, canvas, mask, prompt, where)
+            previews = Previews(pipe, where, canvas, request.mask) if request.preview else None
             known = words.encoded(pipe)
             ready = time.perf_counter()
-            after, level = self._with_fall_back(loaded, lambda: self._denoise(loaded, pipe, call, request))
+            after, level = self._with_fall_back(
+                loaded, lambda: self._denoise(loaded, pipe, call, request, previews)
+            )
             denoised = time.perf_counter()
             reused = words.encoded(pipe) == known
         # 6. a picture, not noise gone wrong
@@ -213,6 +215,9 @@ class DiffusionEditor:
             "seconds": {"prepare": round(ready - began, 3), "denoise": round(denoised - ready, 3)},
         }
         notes = self._notes(loaded, request, prompt, kind)
+        if previews is not None:
+            details["previews"] = previews.made
+            notes += (previews.fault,) if previews.fault else ()
         return EditResult(image, request.mask, details, notes, "compositeWithTrainedAlgorithmicMedia")
 
     def _loaded(self) -> Loaded:
@@ -345,7 +350,9 @@ class DiffusionEditor:
         loaded.notes.append(f"Out of memory at --memory {fallen_from}; the edit was run at {level} instead.")
         return work(), level
 
-    def _denoise(self, loaded: Loaded, pipe: Any, call: Call, request: EditRequest) -> Any:
+    def _denoise(
+        self, loaded: Loaded, pipe: Any, call: Call, request: EditRequest, previews: Previews | None
+    ) -> Any:
         """One run of the pipeline; a float array (H, W, 3) in 0..1."""
         import torch
 
@@ -354,8 +361,8 @@ class DiffusionEditor:
         try:
             guided = self.guided_twice and call.guidance > 1
             caching = speed.caching(pipe, call.preset, call.steps, guided=guided)
-            with caching, _steps(pipe, request, self.counts_steps) as callback:
-                return pipe(**arguments, **callback, output_type="np").images[0]
+            with caching, _steps(pipe, request, previews):
+                return pipe(**arguments, output_type="np").images[0]
         except (EditError, KeyboardInterrupt, MemoryError):
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
@@ -430,33 +437,28 @@ def _device(asked: str, model: loading.Model, name: str) -> Any:
 
 
 @contextmanager
-def _steps(pipe: Any, request: EditRequest, calls_back: bool) -> Iterator[dict[str, Any]]:
-    """Report each denoising step to request.progress, which may raise: by callback, or at the scheduler's step."""
-    progress = request.progress
-    if progress is None:
-        yield {}
-    elif calls_back:
+def _steps(pipe: Any, request: EditRequest, previews: Previews | None) -> Iterator[None]:
+    """Tell of each denoising step: a preview, then request.progress; both may raise to stop the run.
 
-        def after(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-            progress(step + 1, pipe.num_timesteps)
-            return kwargs
+    The scheduler's step is what every pipeline passes, also one that takes no callback, and it is given the velocity.
+    """
+    step, done = pipe.scheduler.step, 0
 
-        yield {"callback_on_step_end": after}
-    else:
-        step, done = pipe.scheduler.step, 0
+    def told(velocity: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal done
+        made = step(velocity, timestep, sample, *args, **kwargs)
+        done += 1
+        if previews and request.preview and (picture := previews.after(done, velocity, sample)) is not None:
+            request.preview(picture, done, pipe.num_timesteps)
+        if request.progress:
+            request.progress(done, pipe.num_timesteps)
+        return made
 
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            nonlocal done
-            made = step(*args, **kwargs)
-            done += 1
-            progress(done, len(pipe.scheduler.timesteps))
-            return made
-
-        pipe.scheduler.step = counted
-        try:
-            yield {}
-        finally:
-            del pipe.scheduler.step  # the class's own shows again
+    pipe.scheduler.step = told
+    try:
+        yield
+    finally:
+        del pipe.scheduler.step  # the class's own shows again
 
 
 def _picture(made: Any, canvas: Image) -> Image:

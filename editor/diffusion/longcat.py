@@ -13,7 +13,7 @@ GRID = 16
 
 
 class LongCatImageEdit(DiffusionEditor):
-    """Follows instructions in English and Chinese; its pipeline takes no size, no mask and no callback."""
+    """Follows instructions in English and Chinese; its pipeline takes no size and no mask."""
 
     name = "longcat-image-edit"
     abilities = (
@@ -25,7 +25,6 @@ class LongCatImageEdit(DiffusionEditor):
     revision = "7b54ef423aa7854be7861600024be5c56ab7875a"
     pipelines = ("LongCatImageEditPipeline",)
     image_processor = "text_processor"
-    counts_steps = False
     guided_twice = True
     presets: ClassVar = {
         "exact": Preset(50, 4.5),
