@@ -8,6 +8,7 @@ import typer
 
 from agent.cli import options as o
 from agent.cli.boundary import guarded
+from agent.cli.sections import Sections
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,7 +94,7 @@ def show(
     runs: o.Runs = None,
     as_json: o.Json = False,
 ) -> int:
-    """Tell one run as a story: plan, rounds, facts, scores, verdicts, timings."""
+    """Tell one run as a story: plan, rounds, scores, verdicts, times."""
     from agent import config
     from agent.cli import story
     from agent.trace import find_run
@@ -109,7 +110,10 @@ def show(
 @app.command()
 @guarded
 def diff(a: RunName, b: RunName, runs: o.Runs = None, as_json: o.Json = False) -> int:
-    """What differs between two runs: settings, plan, rounds, verdicts, pixels. Exit code 0 if nothing, else 1."""
+    """Tell what differs between two runs, down to the pixels.
+
+    Exit code 0 if nothing differs, else 1.
+    """
     from agent import config
     from agent.cli import story
     from agent.trace import find_run
@@ -167,14 +171,17 @@ def serve(
     folder: Annotated[str | None, typer.Argument(help="Folder of runs. [default: runs]")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 8765,
 ) -> int:
-    """Show a growing folder of runs live in the browser, on 127.0.0.1 only, until Ctrl-C."""
+    """Show a growing folder of runs live in the browser.
+
+    On 127.0.0.1 only, until Ctrl-C.
+    """
     from agent.cli import reports
 
     reports.serve(folder, port)
     return 0
 
 
-@app.command()
+@app.command(cls=Sections)
 @guarded
 def replay(
     run: RunName = "last",
@@ -202,9 +209,9 @@ def replay(
     as_json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Do a run again, as it was or with something changed, and tell what came out differently.
+    """Do a run again, and tell what came out differently.
 
-    Exit code 0 if nothing differs, else 1.
+    As it was, or with something changed. Exit code 0 if nothing differs, else 1.
 
     Example:  reedit trace replay last --reasoner recorded
     """
@@ -255,7 +262,7 @@ def export(
     runs: o.Runs = None,
     as_json: o.Json = False,
 ) -> int:
-    """Make training data of the runs, or the output folders of a benchmark.
+    """Make training data, or the output folders of a benchmark.
 
     Example:  reedit trace export runs/ --format reflection-triples --tag Success -o data/
     """
@@ -280,7 +287,7 @@ def verify(
     runs: o.Runs = None,
     as_json: o.Json = False,
 ) -> int:
-    """Does this file come from a run here, unchanged? Exit code 0 if so, else 1."""
+    """Say whether a file comes from a run here, unchanged. Exit code 0 if so, else 1."""
     from agent.cli import housekeeping
 
     return housekeeping.verify(output, runs, as_json=as_json)
@@ -325,7 +332,7 @@ def prune(
     runs: o.Runs = None,
     as_json: o.Json = False,
 ) -> int:
-    """Make room: delete old runs, or pictures of rounds that were not delivered. Asks first."""
+    """Make room: delete old runs, or pictures that were not delivered. Asks first."""
     from agent.cli import housekeeping
 
     return housekeeping.prune(

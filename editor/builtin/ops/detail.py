@@ -133,9 +133,11 @@ def smooth(image: Image, op: Op, context: Context) -> Image:
     small = luma(to_float(shrink(image, 400_000)))
     scale = small.shape[1] / image.shape[1]
     radius = max(1, round(_BLEMISH * side * scale))
-    base = EdgeAware(*guided(small, small, radius, _FEATURE**2), image.shape)
+    base = EdgeAware(*guided(small, small, radius, (_FEATURE * (0.6 + 1.2 * op.amount)) ** 2), image.shape)
     sigma = max(0.6, _PORE * side)
-    strength, kept = np.float32(min(1.0, 1.4 * op.amount)), np.float32(0.65 - 0.35 * op.amount)
+    # in a small picture pores are not resolved: its finest texture is noise and compression
+    seen = float(np.clip(_PORE * side - 0.25, 0, 1))
+    strength, kept = np.float32(min(1.0, 1.4 * op.amount)), np.float32(seen * (0.65 - 0.35 * op.amount))
 
     def work(band: Float, rows: slice) -> Float:
         light = luma(band)
