@@ -128,6 +128,13 @@ class Settings(BaseModel):
     )
     lora: tuple[str, ...] = Field((), description="LoRA adapters of a diffusion editor: PATH_OR_ID[:weight]")
 
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _a_folder(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            refuse_url(value)
+        return value
+
     @field_validator("*", mode="before")
     @classmethod
     def _no_yes(cls, value: Any, info: ValidationInfo) -> Any:
@@ -140,13 +147,6 @@ class Settings(BaseModel):
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
         return value and _expanded(value)
-
-    @field_validator("runs", mode="before")
-    @classmethod
-    def _a_folder(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            refuse_url(value)
-        return value
 
     @field_validator("lora", mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from agent.cli import options as o
 from agent.cli import trace_commands
 from agent.cli.batch import batch
 from agent.cli.boundary import guarded
+from agent.cli.sections import Sections
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +34,7 @@ def top(version: Annotated[bool, typer.Option("--version", "-V", help="Print the
         raise typer.Exit
 
 
-@app.command("apply")
+@app.command("apply", cls=Sections)
 @guarded
 def apply_(
     image: o.Photo,
@@ -70,8 +71,8 @@ def apply_(
     lora: o.Lora = None,
     editor_steps: o.EditorSteps = None,
     editor_strength: o.EditorStrength = None,
-    vlm_url: o.VlmUrl = None,
     previews: o.Previews = None,
+    vlm_url: o.VlmUrl = None,
     vlm_model: o.VlmModel = None,
     vlm_max_pixels: o.VlmMaxPixels = None,
     vlm_wait: o.VlmWait = None,
@@ -81,7 +82,7 @@ def apply_(
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Edit one photo: think, edit, reflect; the best round is written next to it.
+    """Edit one photo and write the best round next to it.
 
     Example:  reedit apply leaf.jpg "make the leaf show potassium deficiency" -o out.jpg
     """
@@ -108,7 +109,7 @@ def apply_(
     return outcome.exit_code
 
 
-@app.command()
+@app.command(cls=Sections)
 @guarded
 def plan(
     image: o.Photo,
@@ -138,7 +139,7 @@ def plan(
     return 0
 
 
-@app.command()
+@app.command(cls=Sections)
 @guarded
 def reflect(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The photo before the edit.")],
@@ -170,7 +171,7 @@ def reflect(
 @app.command()
 @guarded
 def editors(as_json: o.Json = False) -> int:
-    """List the editors: what can run here, and the line that installs what is missing."""
+    """List the editors: what can run here, and what is missing."""
     from agent.cli import doctor
 
     doctor.show_editors(as_json=as_json)
@@ -205,7 +206,7 @@ def serve_(
     return serve(options, say)
 
 
-@app.command("doctor")
+@app.command("doctor", cls=Sections)
 @guarded
 def doctor_(
     vlm_url: o.VlmUrl = None,
@@ -214,7 +215,7 @@ def doctor_(
     editor_model: o.EditorModel = None,
     as_json: o.Json = False,
 ) -> int:
-    """Check this machine: what works, what is missing, and the line that fixes it."""
+    """Check what works on this machine, and say what mends the rest."""
     from agent import config
     from agent.cli import doctor
 
@@ -226,7 +227,7 @@ def doctor_(
     return doctor.show(config.load(flags), as_json=as_json)
 
 
-app.command()(batch)
+app.command(cls=Sections)(batch)
 app.add_typer(trace_commands.app, name="trace")
 
 

@@ -9,8 +9,8 @@ import typer
 _RUN = "The run"
 _WHERE = "Where to edit"
 _VLM = "The vlm reasoner"
-_DIFFUSION = "Diffusion editors"
-_EDITOR = "The editing model"
+_DIFFUSION = "Diffusion models of your own"
+_EDITOR = "The editing model, local or behind a server"
 
 Photo = Annotated[
     str, typer.Argument(metavar="IMAGE", help="The photo. JPEG, PNG, WebP, TIFF, AVIF or HEIC.")
@@ -167,7 +167,7 @@ Previews = Annotated[
 ]
 EditorSteps = Annotated[
     int | None,
-    typer.Option(min=1, help="Denoising steps. [default: the model's own]", rich_help_panel=_DIFFUSION),
+    typer.Option(min=1, help="Denoising steps. [default: the model's own]", rich_help_panel=_EDITOR),
 ]
 EditorStrength = Annotated[
     float | None,
