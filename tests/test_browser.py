@@ -22,6 +22,7 @@ import pytest
 from agent.report import serve, write_gallery, write_page
 from agent.trace import list_runs
 from tests.run_folders import HOSTILE, broken_runs, edit_json, hostile_run, make_run
+from tests.test_previews import Stepper, stepped
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api", reason='pip install "reedit[browser]"')
@@ -90,6 +91,14 @@ def watch(browser: Any) -> Watch:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("one")
     write_page(make_run(folder / "runs"), folder / "r.html")
+    return folder / "r.html"
+
+
+@pytest.fixture(scope="module")
+def previews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("previews")
+    write_page(stepped(folder / "runs"), folder / "r.html")
+    write_page(stepped(folder / "runs", editor=Stepper(stop_at=2)), folder / "unfinished.html")
     return folder / "r.html"
 
 
@@ -163,6 +172,22 @@ def test_every_picture_of_a_report_is_there(watch: Watch, report: Path) -> None:
     sizes = page.eval_on_selector_all("main img", "all => all.map(img => img.naturalWidth)")
     assert len(sizes) > 8
     assert all(size > 0 for size in sizes)
+    watch.close("file:")
+
+
+def test_previews_stand_in_a_row_that_scrolls_by_keyboard(watch: Watch, previews: Path) -> None:
+    page = watch.open(previews)
+    row = page.get_by_role("region", name="Previews of step 1 of round 2")
+    assert row.locator("img").count() == 3
+    row.scroll_into_view_if_needed()
+    playwright.expect(row.locator("img").last).to_have_js_property("naturalWidth", 48)
+    row.evaluate("e => { e.style.width = '6rem' }")
+    row.focus()
+    page.keyboard.press("ArrowRight")
+    playwright.expect(row).not_to_have_js_property("scrollLeft", 0)
+    page = watch.open(previews.with_name("unfinished.html"))
+    assert page.get_by_role("heading", name="Round 1, step 1").is_visible()
+    assert page.get_by_role("img", name="Preview after denoising step 2 of 3").count() == 1
     watch.close("file:")
 
 
@@ -263,7 +288,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["desktop-light", "phone-dark"])
-@pytest.mark.parametrize("name", ["report", "gallery"])
+@pytest.mark.parametrize("name", ["report", "previews", "gallery"])
 def test_it_fits_and_is_accessible(browser: Any, request: Any, name: str, layout: dict[str, Any]) -> None:
     watch = Watch(browser, **layout)
     page = watch.open(request.getfixturevalue(name))
