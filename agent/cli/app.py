@@ -86,17 +86,10 @@ def apply_(
 
     Example:  reedit apply leaf.jpg "make the leaf show potassium deficiency" -o out.jpg
     """
-    from agent import config, session
+    from agent import session
     from agent.cli.progress import watch
 
-    settings = config.load({
-        "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
-        "max_megapixels": max_megapixels, "runs": runs, "keep": keep, "vlm_url": vlm_url, "vlm_model": vlm_model,
-        "vlm_max_pixels": vlm_max_pixels, "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
-        "editor_url": editor_url, "editor_model": editor_model, "editor_api": editor_api,
-        "editor_timeout": editor_timeout, "device": device, "memory": memory, "quantize": quantize, "speed": speed,
-        "lora": lora or None, "editor_steps": editor_steps, "editor_strength": editor_strength, "previews": previews,
-    })  # fmt: skip
+    settings = o.settings(locals())
     job = session.Job(
         photo=image, instruction=instruction, output="auto" if output is None else output, overwrite=overwrite,
         mask=mask, region=region, frame=frame, salvage=salvage, quality=quality,
@@ -127,13 +120,10 @@ def plan(
     as_json: o.Json = False,
 ) -> int:
     """Think only: show the concrete steps a request would become."""
-    from agent import config, session
+    from agent import session
     from agent.cli import render
 
-    settings = config.load({
-        "reasoner": reasoner, "editor": editor, "vlm_url": vlm_url, "vlm_model": vlm_model, "prompts": prompts,
-        "editor_url": editor_url, "editor_model": editor_model,
-    })  # fmt: skip
+    settings = o.settings(locals())
     job = session.Job(photo=image, instruction=instruction, mask=mask, region=region, frame=frame)
     render.plan(session.think(job, settings), as_json=as_json)
     return 0
@@ -155,13 +145,10 @@ def reflect(
     as_json: o.Json = False,
 ) -> int:
     """Judge an existing edit against the instruction. Exit code 0 for a success, 3 otherwise."""
-    from agent import config, session
+    from agent import session
     from agent.cli import render
 
-    settings = config.load({
-        "reasoner": reasoner, "vlm_url": vlm_url, "vlm_model": vlm_model, "reflection": reflection,
-        "prompts": prompts,
-    })  # fmt: skip
+    settings = o.settings(locals())
     job = session.Job(photo=before, instruction=instruction, mask=mask, region=region)
     verdict = session.reflect(job, after, settings)
     render.reflection(verdict, as_json=as_json)

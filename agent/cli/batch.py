@@ -113,20 +113,13 @@ def batch(
 
     Example:  reedit batch jobs.csv -o out/
     """
-    from agent import config
     from agent.batch import BatchOptions, ManifestError, read_manifest, run_batch, status
     from agent.cli import batch_view
 
     folder, run_folders, store = _destination(output, runs)
-    settings = config.load({
-        "reasoner": reasoner, "editor": editor, "rounds": rounds, "seed": seed, "steps": steps, "preserve": preserve,
-        "max_megapixels": max_megapixels, "runs": run_folders, "keep": keep,
-        "vlm_url": vlm_url[0] if vlm_url else None, "vlm_model": vlm_model, "vlm_max_pixels": vlm_max_pixels,
-        "vlm_wait": vlm_wait, "reflection": reflection, "prompts": prompts,
+    settings = o.settings(locals() | {
+        "runs": run_folders, "vlm_url": vlm_url[0] if vlm_url else None,
         "editor_url": editor_url[0] if editor_url else None,
-        "editor_model": editor_model, "editor_api": editor_api, "editor_timeout": editor_timeout,
-        "device": device, "memory": memory, "quantize": quantize, "speed": speed, "lora": lora or None,
-        "editor_steps": editor_steps, "editor_strength": editor_strength, "previews": previews,
     })  # fmt: skip
     try:
         found = read_manifest(jobs, folder, settings, instruction=instruction, template=template)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from agent.config import Settings
 
 _RUN = "The run"
 _WHERE = "Where to edit"
@@ -175,3 +178,11 @@ EditorStrength = Annotated[
         min=0.0, max=1.0, help="How far z-image and inpainting go from the photo.", rich_help_panel=_DIFFUSION
     ),
 ]
+
+
+def settings(given: dict[str, Any]) -> Settings:
+    """The settings in force, with those arguments of a command that are settings and were given."""
+    from agent import config
+
+    known = config.Settings.model_fields
+    return config.load({name: value for name, value in given.items() if name in known and value != []})
