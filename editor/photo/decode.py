@@ -91,11 +91,14 @@ def _split(im: PilImage) -> tuple[Samples, Samples | None, str]:
 
 
 def _samples(im: PilImage) -> Samples:
-    """The samples, copied in bands: np.asarray(im) takes four times as long and twice the memory."""
+    """The samples, copied in bands: np.asarray(im) takes four times as long and twice the memory.
+
+    The bands are so small that the same memory serves all of them: larger ones would be fresh pages each time.
+    """
     width, height = im.size
     channels = len(im.getbands())
     out = np.empty((height, width) if channels == 1 else (height, width, channels), np.uint8)
-    step = max(1, (1 << 20) // max(1, width))
+    step = max(1, (1 << 16) // max(1, width))
     for top in range(0, height, step):
         bottom = min(height, top + step)
         out[top:bottom] = np.asarray(im.crop((0, top, width, bottom)))
