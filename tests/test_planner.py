@@ -165,8 +165,8 @@ WISHES: list[tuple[str, str]] = [
     ("照片偏黄", "white_balance"),
     ("fix the exposure", "auto_levels"),
     # land
-    ("modify it to appear as if desertification control is effective", "recolor@ground vibrance"),
-    ("荒漠化治理很成功", "recolor@ground vibrance"),
+    ("modify it to appear as if desertification control is effective", "greening@ground vibrance"),
+    ("荒漠化治理很成功", "greening@ground vibrance"),
     ("desertification control has failed", "recolor@ground browning@foliage saturation"),
     ("a drought in the landscape", "browning@foliage temperature saturation"),
     ("air pollution", "dehaze saturation temperature"),

@@ -46,9 +46,10 @@ def _other_operation(clause: Clause) -> bool:
 
 
 def _elsewhere(clause: Clause) -> bool:
-    """Whether the clause speaks of something that is no plant."""
+    """Whether the clause speaks of something that is no plant; "healthy and green" ground is covered with plants."""
     named = {clause.tokens[i].value for i in clause.at("region")}
-    return bool(named - PLANT) or (clause.has("word") and not clause.masked and not named)
+    grown = {"ground"} if clause.has("healthy") else set()
+    return bool(named - PLANT - grown) or (clause.has("word") and not clause.masked and not named)
 
 
 def _operation(clause: Clause, leafy: bool) -> str | None:
