@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import NoReturn
 
@@ -25,6 +26,8 @@ def _main() -> int | None:
         print(f"reedit {__version__}")
         return 0
     gc.set_threshold(100_000, 20, 20)  # importing makes many objects and no garbage
+    # Pillow keeps up to 128 MB that decoding used for encoding; fresh pages would have to be cleared
+    os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
     from agent.cli.app import app, without_options
 
     if sys.argv[1:] in ([], ["--help"], ["-h"]):
