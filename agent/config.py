@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -257,9 +258,14 @@ def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if isinstance(node, yaml.MappingNode):  # YAML takes the last of two in silence
+        names = Counter(str(key.value).replace("-", "_") for key, _ in node.value)
+        for name in (name for name, count in names.items() if count > 1):
+            raise ConfigError(f"{path}: {name!r} stands there more than once.")
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

@@ -130,6 +130,7 @@ def test_plan_prints_steps_and_writes_nothing(
     reedit: Callable[..., Said], photo: Path, tmp_path: Path
 ) -> None:
     before = listing(tmp_path)
+    assert reedit("plan", photo, "sepia", "--json").json["ok"] is True
     said = reedit("plan", photo, "make it more dramatic with a vintage feel")
     assert said.code == 0
     assert [line[:3] for line in said.out.splitlines()] == ["1. ", "2. ", "3. "]

@@ -122,3 +122,10 @@ def test_a_key_in_a_file_is_told_where_it_belongs_and_not_repeated(tmp_path: Pat
     with pytest.raises(ConfigError, match="REEDIT_VLM_API_KEY") as raised:
         config.load(environ={}, folder=tmp_path)
     assert "sk-123" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["rounds: 1\nrounds: 2\n", "max-megapixels: 5\nmax_megapixels: 6\n"])
+def test_a_setting_that_stands_twice_is_refused(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "reedit.yaml", text)
+    with pytest.raises(ConfigError, match=r"reedit\.yaml: .* more than once"):
+        config.load(environ={}, folder=tmp_path)

@@ -69,7 +69,7 @@ def print_json_line(value: Any) -> None:
 def plan(value: Plan, *, as_json: bool) -> None:
     """The steps, one a line on stdout, and why on stderr."""
     if as_json:
-        print_json(value.model_dump(mode="json"))
+        print_json({"ok": True, **value.model_dump(mode="json")})
         return
     for number, step in enumerate(value.steps, 1):
         print(f"{number}. {printable(step)}")
