@@ -15,14 +15,15 @@ import socket
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from agent.batch.feed import Feed
 from agent.batch.health import Health
 from agent.batch.sharing import at_urls, share, where
-from agent.batch.state import FOLDER, BatchError, hold_as_worker
+from agent.batch.state import BatchError, hold_as_worker
+from agent.batch.store_upload import make_private
 from agent.batch.work import Parts, Report, Work, perform, worker_died
 from agent.config import Settings
 from agent.errors import UsageError
@@ -44,7 +45,7 @@ class EditorActor:
         import cv2
 
         if not shared:
-            (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+            make_private(folder)
         self._guard = hold_as_worker(folder)
         if where(settings) == "processor":
             cv2.setNumThreads(1)  # Ray gave it one processor
@@ -264,10 +265,12 @@ def _needs_gpu(settings: Settings) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    """What Ray says, in one line; of an error inside of an actor the last line, where Python puts the reason."""
-    lines = [line.strip() for line in printable(str(error)).splitlines() if line.strip()]
-    inside = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Exit)\b.*:", line)]
-    return ((inside or lines or [type(error).__name__])[-1 if inside else 0])[:400].rstrip(".")
+    """What Ray says, in one line; of an error inside of an actor the one that Python ends with: the reason."""
+    said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Ray writes in colours
+    lines = [printable(line.strip()) for line in said.splitlines() if line.strip()]
+    reasons = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Unavailable): ", line)]
+    line = reasons[-1] if reasons else lines[0] if lines else type(error).__name__
+    return line[:400].rstrip(".")
 
 
 def _import_ray() -> Any:
@@ -291,6 +294,9 @@ def _connect(ray: Any, address: str | None) -> bool:
             )  # fmt: skip
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BatchError(f"No Ray cluster at {address or 'this machine'}: {_first_line(error)}.") from error
+    # what a lost node logged last goes to stdout, whatever the settings, and there is where --json goes
+    with suppress(AttributeError):
+        ray._private.worker.print_to_stdstream = lambda *_, **__: None
     return True
 
 

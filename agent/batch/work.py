@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
+import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -86,7 +88,8 @@ def perform(work: Work, parts: Parts) -> Report:
         facts |= {"mask_sha256": None if job.mask is None else file_digest(job.mask)}
         target = work.folder / job.output
         target.parent.mkdir(parents=True, exist_ok=True)
-        header = {"batch": {"id": job.id, "of": work.batch} | {
+        by = {"host": socket.gethostname(), "pid": os.getpid()}
+        header = {"batch": {"id": job.id, "of": work.batch, "by": by} | {
             name: facts[name] for name in ("mask_sha256", "settings_sha256", "output")
         } | ({} if work.upload is None else {"store": work.upload.out.url})}  # fmt: skip
         outcome = session.run(
