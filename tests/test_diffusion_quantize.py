@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ import pytest
 
 import editor as editors
 from agent import config
+from agent.cli import doctor
 from editor.base import EditorUnavailable, EditRequest
 from editor.diffusion import loading, lora, memory, quantize
 from editor.diffusion.base import DiffusionEditor, Options
@@ -423,6 +425,22 @@ def test_what_a_machine_cannot_do_is_said_before_loading(
         edit(models("Flux2KleinPipeline"), quantize="4bit")
     with pytest.raises(EditorUnavailable, match="needs a CUDA GPU or a CPU"):
         quantize.check("fp8", torch.device("mps"))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_table_of_editors_has_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], installed: bool
+) -> None:
+    find = importlib.util.find_spec
+
+    def found(name: str, *args: Any) -> Any:
+        return (object() if installed else None) if name == "bitsandbytes" else find(name, *args)
+
+    monkeypatch.setattr(importlib.util, "find_spec", found)
+    doctor.show_editors(as_json=False)
+    assert ('pip install "reedit[quantize]"' in capsys.readouterr().out) is not installed
+    checks = {check.name: check for check in doctor.run_checks(config.load({}))}
+    assert checks["extra quantize"].ok is installed
 
 
 def test_a_broken_package_is_one_line(models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
