@@ -40,7 +40,10 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is asked of one run. output "auto" = next to the photo, None = keep the picture in memory."""
+    """What is asked of one run. output "auto" = next to the photo, None = keep the picture in memory.
+
+    delivered_to: what the trace calls the output, when it is taken elsewhere afterwards.
+    """
 
     photo: AnyPath
     instruction: str
@@ -51,6 +54,7 @@ class Job:
     frame: int | None = None
     salvage: bool = False
     quality: int | None = None
+    delivered_to: str | None = None
 
 
 def run(
@@ -201,7 +205,7 @@ def _deliver(
         notes += photo.notes[known:]
     path = None if output is None else Path(os.fsdecode(output)).absolute()
     try:
-        _record_delivery(trace, photo.image, result, path, digest, notes)
+        _record_delivery(trace, photo.image, result, job.delivered_to or path, digest, notes)
     except TraceError as error:  # the photo is there: that is not undone
         notes.append(str(error))
     return Outcome(
@@ -214,7 +218,7 @@ def _record_delivery(
     trace: TraceWriter,
     source: Image,
     result: LoopResult,
-    path: Path | None,
+    path: AnyPath | None,
     digest: str | None,
     notes: list[str],
 ) -> None:
@@ -265,8 +269,8 @@ def _header(job: Job, settings: Settings, photo: photos.Photo) -> dict[str, Any]
             "width": width, "height": height, "depth": photo.image.dtype.itemsize * 8,
         },
         "arguments": {
-            "output": shown(job.output), "mask": shown(job.mask), "region": job.region, "frame": job.frame,
-            "overwrite": job.overwrite,
+            "output": shown(job.delivered_to or job.output), "mask": shown(job.mask), "region": job.region,
+            "frame": job.frame, "overwrite": job.overwrite,
         },
         "settings": settings.model_dump(mode="json"),
         "versions": {"reedit": __version__, "python": platform.python_version(), "platform": sys.platform}

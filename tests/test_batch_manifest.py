@@ -137,6 +137,14 @@ def test_what_is_no_manifest(photos: Path, name: str, text: str, told: str) -> N
     assert told in "\n".join(faults(photos, name, text))
 
 
+@pytest.mark.parametrize("url", ["https://host/a.jpg", "s3://bucket/a.jpg", "file:///etc/passwd"])
+def test_no_url_is_an_input(photos: Path, url: str) -> None:
+    for row in ({"image": url}, {"image": "a.jpg", "mask": url}):
+        told = faults(photos, "m.jsonl", json.dumps({"instruction": "x"} | row))
+        assert len(told) == 1
+        assert "files, not URLs" in told[0]
+
+
 @pytest.mark.parametrize(
     "output",
     [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -193,6 +195,21 @@ def test_every_third_put_is_refused(bucket: Bucket) -> None:
     assert next(puts) > 20
     assert Counter(json.loads(line)["event"] for line in said.stdout.splitlines())["retry"] == 0
     bucket.check_all_delivered_once(3)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_editors_put_their_own_results(bucket: Bucket) -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip('needs ray: pip install "reedit[ray]"')
+    bucket.manifest(6)
+    ray = ("--engine", "ray", "--ray-editors", "2")
+    own = {"RAY_ADDRESS": "local", "TMPDIR": tempfile.gettempdir()}  # a path to Ray's sockets has a limit
+    said = bucket.run("--json", *ray, **own)
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout.splitlines()[0])["engine"] == "ray"
+    assert "(6 kept)" in bucket.run(*ray, **own).stderr
+    bucket.check_all_delivered_once(6)
 
 
 def test_two_at_once_on_one_machine(bucket: Bucket) -> None:

@@ -135,8 +135,9 @@ class Batch:
                 assert [event.seq for event in run.events] == list(range(len(run.events)))
         for line in found:
             run = find_run(out / "runs", line["run"])
-            mark = run.header["batch"]
-            assert (run.status, mark["id"], mark["store"]) == ("delivered", line["id"], self.url)
+            assert (run.status, run.header["batch"]["id"]) == ("delivered", line["id"])
+            assert run.result
+            assert run.result["output"] == f"{self.url}/{line['output']}"
         outputs = {job.output.split("/")[0] for job in self.jobs}
         assert {path.name for path in out.iterdir()} == outputs | {".reedit", "runs", RESULTS}
         assert {path.name for path in (out / ".reedit").iterdir()} <= {"batch.json", "journal", "begun"}

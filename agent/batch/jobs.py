@@ -52,11 +52,14 @@ class BatchJob:
         """The batch's settings with this job's own."""
         return base.model_copy(update=dict(self.overrides)) if self.overrides else base
 
-    def session_job(self, folder: Path) -> session.Job:
-        """What `session.run` takes. The batch has made sure that the output may be replaced."""
+    def session_job(self, folder: Path, url: str | None = None) -> session.Job:
+        """What `session.run` takes. The batch has made sure that the output may be replaced.
+
+        url: where the output goes from the folder.
+        """
         return session.Job(
             photo=self.image, instruction=self.instruction, output=folder / self.output, overwrite=True,
-            mask=self.mask, region=self.region, **dict(self.options),
+            mask=self.mask, region=self.region, delivered_to=url and f"{url}/{self.output}", **dict(self.options),
         )  # fmt: skip
 
     def settings_digest(self, base: Settings) -> str:

@@ -21,6 +21,7 @@ from agent.batch.jobs import JOB_OPTIONS, PER_JOB_SETTINGS, BatchJob
 from agent.config import Settings
 from agent.errors import ReeditError, UsageError
 from agent.instruction import clean_instruction
+from agent.trace.places import is_url
 from editor.photo.files import FORMATS, printable
 
 COLUMNS = ("image", "instruction", "id", "output", "mask", "region", *JOB_OPTIONS, *PER_JOB_SETTINGS)
@@ -292,6 +293,8 @@ def _first(error: ValidationError) -> str:
 def _file(where: Path, text: str) -> Path:
     if "\0" in text:
         raise ValueError("not a possible file name")
+    if is_url(text):
+        raise ValueError("a manifest names files, not URLs; mount the bucket, or copy them")
     try:
         path = (where / text).absolute()
         if not path.is_file():

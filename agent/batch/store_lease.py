@@ -26,6 +26,8 @@ from agent.batch.store_objects import Objects
 from agent.errors import ReeditError
 
 NAME = ".reedit/lease.json"
+LONGEST = 4096
+"""Bytes of a lease, at most."""
 BEAT = 10.0
 """Seconds between renewals."""
 STALE = 45.0
@@ -49,7 +51,7 @@ def check(objects: Objects, token: str) -> None:
 
 def read(objects: Objects) -> dict[str, Any] | None:
     """The lease as it is now; {} for one that cannot be read."""
-    data = objects.get(NAME)
+    data = objects.get(NAME, LONGEST)
     if data is None:
         return None
     try:

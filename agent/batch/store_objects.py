@@ -7,6 +7,7 @@ no lock.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 import time
@@ -64,12 +65,12 @@ class Objects:
 
     url: str
 
-    def get(self, name: str) -> bytes | None:
-        """The bytes of an object; None when there is none."""
+    def get(self, name: str, most: int | None = None) -> bytes | None:
+        """The bytes of an object, `most` of them; None when there is none. With `most` it is one request."""
 
         def read(fs: Any, path: str) -> bytes | None:
             try:
-                return bytes(fs.cat_file(path))
+                return bytes(fs.cat_file(path) if most is None else fs.cat_file(path, start=0, end=most))
             except FileNotFoundError:
                 return None
 
@@ -201,6 +202,8 @@ def _make_file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
 
+        for name in ("gcsfs", "s3fs"):  # what goes wrong comes back as an error; no more than that is said
+            logging.getLogger(name).setLevel(logging.ERROR)
         fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError:
         raise UsageError(f'{url} needs one more package: pip install "reedit[{extra}]"') from None

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agent.batch import store_lease
 from agent.batch.records import Record, Stat
+from agent.batch.state import FOLDER
 from agent.batch.store_objects import Objects, StoreError, at_once
 from agent.errors import UsageError
 from editor.photo.files import printable, reason
@@ -90,6 +91,7 @@ def make_private(folder: Path) -> None:
                     f"{printable(path)} is not a folder of this user; set TMPDIR to another place."
                 )
             path.chmod(0o700)
+        (folder / FOLDER).mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"{printable(folder)}: cannot be a scratch folder: {reason(error)}.") from error
 

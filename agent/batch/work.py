@@ -83,7 +83,8 @@ def perform(work: Work, parts: Parts) -> Report:
         "input_stat": stat_of(job.image), "mask_stat": None if job.mask is None else stat_of(job.mask),
     }  # fmt: skip
     try:
-        if work.upload is not None:
+        url = None if work.upload is None else work.upload.out.url
+        if url is not None:
             make_private(work.folder)  # on another machine it may be new
         facts |= {"mask_sha256": None if job.mask is None else file_digest(job.mask)}
         target = work.folder / job.output
@@ -91,9 +92,9 @@ def perform(work: Work, parts: Parts) -> Report:
         by = {"host": socket.gethostname(), "pid": os.getpid()}
         header = {"batch": {"id": job.id, "of": work.batch, "by": by} | {
             name: facts[name] for name in ("mask_sha256", "settings_sha256", "output")
-        } | ({} if work.upload is None else {"store": work.upload.out.url})}  # fmt: skip
+        }}  # fmt: skip
         outcome = session.run(
-            job.session_job(work.folder), settings, parts.notify, editor=parts.editor, reasoner=parts.reasoner,
+            job.session_job(work.folder, url), settings, parts.notify, editor=parts.editor, reasoner=parts.reasoner,
             header=header,
         )  # fmt: skip
         if outcome.run is None:  # pragma: no cover - a TraceWriter always has a folder
