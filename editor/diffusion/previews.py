@@ -55,9 +55,8 @@ class Previews:
             return None
         try:
             picture = self._cut(self._read(_clean(self.pipe.scheduler, velocity, sample)))
-        except (
-            Exception
-        ) as error:  # of any kind, a mistake of ours too: it is told in the notes, and the edit goes on
+        except Exception as error:
+            # a mistake of ours too: it is told in the notes, and the edit goes on
             reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"[:200]
             self.fault = f"The previews ended after {self.made} of them: {reason.rstrip('.')}."
             return None
@@ -76,12 +75,12 @@ class Previews:
         columns, inner_columns = _spread(width)
         tiles = latents[:, :, rows][..., columns]
         inner = torch.tensor(inner_rows)[:, None] & torch.tensor(inner_columns)
-        parts = self._parts(tiles).double()[inner]
-        solved = torch.linalg.lstsq(_cells(tiles).double()[inner], parts, driver="gelsd").solution.float()
-        values = (_cells(latents) @ solved).unflatten(2, (3, PART, PART))  # (h, w, 3, PART, PART)
-        grid = values.permute(0, 3, 1, 4, 2).reshape(height * PART, width * PART, 3)
-        levels = (grid * 127.5 + 127.5).clamp(0, 255).round()
-        return cast("Image", levels.to(torch.uint8).numpy())
+        known, wanted = _cells(tiles).cpu().double()[inner], self._parts(tiles).double()[inner]
+        # by singular values: also of a picture so plain that its latents have less than full rank
+        solved = torch.linalg.lstsq(known, wanted, driver="gelsd").solution
+        levels = (_cells(latents) @ solved.to(latents) * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)
+        grid = levels.unflatten(2, (3, PART, PART)).permute(0, 3, 1, 4, 2)
+        return cast("Image", grid.reshape(height * PART, width * PART, 3).cpu().numpy())
 
     def _parts(self, latents: Any) -> Any:
         """What the autoencoder makes of latents, -1 to 1: (h, w, 3 * PART * PART), one row of pixels a cell."""
@@ -135,10 +134,10 @@ def _spread(length: int) -> tuple[list[int], list[bool]]:
 
 
 def _cells(latents: Any) -> Any:
-    """(1, C, h, w) as (h, w, C + 1) on the CPU, with a one for the constant of a linear map."""
+    """(1, C, h, w) as (h, w, C + 1), with a one for the constant of a linear map."""
     import torch
 
-    return torch.nn.functional.pad(latents[0].permute(1, 2, 0).cpu(), (0, 1), value=1.0)
+    return torch.nn.functional.pad(latents[0].permute(1, 2, 0), (0, 1), value=1.0)
 
 
 def _clean(scheduler: Any, velocity: Any, sample: Any) -> Any:
