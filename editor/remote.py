@@ -32,7 +32,8 @@ from editor.base import (
 )
 from editor.diffusion.sizing import Layout, Size, give_back, grid_canvases, layout, place, place_mask
 from editor.fidelity import restore_outside
-from editor.http import Fault, NoAccess, Reply, Server, check_url, multipart, one_line
+from editor.http import Fault, NoAccess, Reply, Server, multipart
+from editor.servers import check_url, one_line
 
 Api = Literal["vllm-omni", "sglang", "openai"]
 Picture = NDArray[np.uint8]
@@ -291,7 +292,9 @@ def _decoded(data: bytes) -> tuple[Picture, tuple[str, ...]]:
             if not opened.has_transparency_data:
                 return np.array(opened.convert("RGB")), ()
             rgba = opened.convert("RGBA")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise EditError(f"{WHO} sent a picture that is no PNG, JPEG or WebP.") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise EditError(f"{WHO} sent a picture that cannot be read ({one_line(str(error))}).") from None
     if rgba.getchannel("A").getextrema()[0] == 255:
         return np.array(rgba.convert("RGB")), ()

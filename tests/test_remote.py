@@ -24,8 +24,9 @@ from agent import config
 from editor import photo as photos
 from editor import remote
 from editor.base import EditError, EditorUnavailable, EditRequest, UsageError
-from editor.http import Fault, NoAccess, Reply, Server, check_url, one_line, retry_after, words
+from editor.http import Fault, NoAccess, Reply, Server
 from editor.remote import KEY_VARIABLE, RemoteEditor, _data
+from editor.servers import check_url, one_line, retry_after, words
 from tests import fake_editor
 from tests.conftest import ROOT, scene
 from tests.fake_editor import FakeEditor, answer, drip, echoed, half, hang, takes_form
@@ -49,7 +50,7 @@ def server() -> Iterator[FakeEditor]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without the pause."""
-    monkeypatch.setattr("editor.http.random.uniform", lambda low, high: 0.01)
+    monkeypatch.setattr("editor.servers.random.uniform", lambda low, high: 0.01)
 
 
 def request(picture: np.ndarray, **more: Any) -> EditRequest:
@@ -289,8 +290,8 @@ def test_any_reply_is_data_or_a_fault(raw: bytes) -> None:
     [(takes_form(lambda form: np.zeros_like(form.image)), "black"),
      (takes_form(lambda form: np.full_like(form.image, 128)), "blank"),
      (takes_form(lambda form: form.image[:, : form.size[0] // 2]), "cropped or stretched"),
-     (takes_form(lambda form: {"data": [{"b64_json": "AAAA"}]}), "cannot be read"),
-     (takes_form(lambda form: {"data": [{"b64_json": "PHN2Zy8+"}]}), "cannot be read")],
+     (takes_form(lambda form: {"data": [{"b64_json": "AAAA"}]}), "no PNG, JPEG or WebP"),
+     (takes_form(lambda form: {"data": [{"b64_json": "PHN2Zy8+"}]}), "no PNG, JPEG or WebP")],
     ids=["black", "blank", "other-aspect", "garbage", "svg"],
 )  # fmt: skip
 def test_pictures_that_are_no_edit_are_refused(made: Any, says: str, picture: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from agent.errors import ReasonerError, ReasonerUnavailable
-from editor.http import (
+from editor.servers import (
     BUSY,
     CONNECT_SECONDS,
     MOST_FAULTS,
