@@ -545,6 +545,37 @@ def balls(color: tuple[int, int, int], places: list[tuple[int, int, int]]) -> tu
     return to_image(values), truth
 
 
+class TestSea:
+    @staticmethod
+    def coast() -> tuple[Image, Truth, Truth]:
+        """A blue sky, hazy hills of uneven outline, and a darker, rippled sea of nearly the same blue."""
+        height, width = 480, 640
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        raw = np.random.default_rng(23).normal(size=(height, width)).astype(np.float32)
+        waves = cv2.GaussianBlur(raw, (0, 0), sigmaX=9, sigmaY=1.2)[..., None]
+        air = np.array([135, 175, 225], np.float32) + (y / height)[..., None] * 40
+        sea = np.array([55, 95, 140], np.float32) + 9 * waves / waves.std()
+        hills = y > 185 - 30 * np.abs(np.sin(x / 70)) - 12 * np.sin(x / 23)
+        wet = y >= 210
+        values = np.where(hills[..., None], np.array([112, 132, 160], np.float32), air)
+        image = to_image(np.where(wet[..., None], sea, values) + noise(height, width, 0, 9))
+        return image, ~hills & ~wet, wet
+
+    def test_hills_behind_the_water_are_not_water(self) -> None:
+        image, _, wet = self.coast()
+        found = find(image, named("water"))
+        assert found.mask is not None
+        assert (found.mask[:205] > 127).mean() < 0.02
+        assert iou(found.mask, wet) > 0.85
+
+    def test_the_sea_is_not_sky(self) -> None:
+        image, air, wet = self.coast()
+        found = find(image, named("sky"))
+        assert found.mask is not None
+        assert ((found.mask > 127) & wet).mean() < 0.01
+        assert iou(found.mask, air) > 0.8
+
+
 class TestFruit:
     @pytest.mark.parametrize(
         "color", [(200, 40, 30), (235, 140, 40), (240, 205, 50), (120, 180, 50), (110, 40, 120)]

@@ -170,7 +170,8 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
 
     As on a surface of one paint, chroma follows lightness (a, b proportional to L). The lightness itself moves
     towards the target's as far as it must: little from red to blue, much from red to white, black or yellow; the
-    sky is a light, not a surface, and darkens less. params["plain"]: one even colour, as of a studio backdrop.
+    sky is a light, not a surface, and darkens less; water keeps a part of what it mirrors.
+    params["plain"]: one even colour, as of a studio backdrop.
     """
     if op.params.get("plain"):
         return _plain(image, str(op.params["color"]), op.amount)
@@ -188,7 +189,8 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
     keep = np.float32(np.clip((colourful - 0.12) / 0.15, 0, 1))
     per_light = _paint(target, wanted, even=1 - float(keep))
     repaint = _repaint(light, (wanted - even) / (1 - even), gloss=float(keep))
-    amount = np.float32(op.amount)
+    # water shows the sky and the light as well as its own colour
+    amount = np.float32(op.amount * (0.7 if op.region.name == "water" else 1.0))
 
     def work(lab: Float, rows: slice) -> Float:
         old = lab[..., 0]

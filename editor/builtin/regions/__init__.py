@@ -2,7 +2,7 @@
 
 Finders work on a small copy of the photo (`scene`), the mask is brought to full size along real edges (`refine`).
 One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower), `fruit`, `skin`,
-`face`, `subject` (subject, background), `color`, `place` (places and rectangles); `contours` are lines, not a part.
+`face`, `subject` (subject, background), `color`, `place` (places and rectangles); `contours` and `horizon` find lines.
 """
 
 from __future__ import annotations

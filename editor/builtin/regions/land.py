@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from editor.builtin.regions import plants
+from editor.builtin.regions.horizon import level_line
 from editor.builtin.regions.scene import (
     FOUND,
     Bool,
@@ -18,6 +19,7 @@ from editor.builtin.regions.scene import (
     fill_holes,
     grow,
     mean,
+    pixels,
     ramp,
     share,
     touching,
@@ -38,6 +40,7 @@ def water(scene: Scene) -> Part:
         colour |= np.linalg.norm((scene.smooth_lab - like) * (0.4, 1, 1), axis=2) < 7
     flat = below & colour & (scene.texture < 9)
     mask = fill_holes(drop_small(close(flat, scene.size(0.006)), scene.area // 100), scene.size(0.02) ** 2)
+    mask = _below_the_shore(scene, mask)
     if not mask.any():
         return Part(mask, 0.0)
     wide = float(mask.any(axis=0).mean())
@@ -51,6 +54,19 @@ def water(scene: Scene) -> Part:
         ramp(_shoreline(mask), 0.12, 0.03),
     )
     return Part(mask, round(0.9 * math.prod(parts) ** 0.6, 4))
+
+
+def _below_the_shore(scene: Scene, mask: Bool) -> Bool:
+    """Without the blue hills behind a lake: of another colour than most of it, above a level line."""
+    row = level_line(scene, mask)
+    if row is None:
+        return mask
+    high, low = mask.copy(), mask.copy()
+    high[row:], low[:row] = False, False
+    if not high.any() or pixels(high) > 0.4 * pixels(mask):
+        return mask
+    apart = float(np.linalg.norm(scene.smooth_lab[high].mean(0) - scene.smooth_lab[low].mean(0)))
+    return low if apart > 5 else mask
 
 
 def _shoreline(mask: Bool) -> float:

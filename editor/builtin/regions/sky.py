@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from editor.builtin.regions.face import face
+from editor.builtin.regions.horizon import level_line
 from editor.builtin.regions.scene import (
     Bool,
     Part,
@@ -49,7 +50,20 @@ def sky(scene: Scene) -> Part:
     # closing fills thin wires in the sky, and the peaks that reach into it: the latter are given back
     mask = touching(settle(scene, close(mask, scene.size(0.004)), scene.size(0.006)), top)
     mask = fill_holes(drop_small(mask, scene.area // 500), scene.size(0.03) ** 2)
+    mask = _above_the_sea(scene, mask)
     return Part(mask, _sky_confidence(scene, mask))
+
+
+def _above_the_sea(scene: Scene, mask: Bool) -> Bool:
+    """Without the sea, which may have the sky's colour: rougher and darker, below a level line."""
+    row = level_line(scene, mask)
+    if row is None:
+        return mask
+    high, low = mask.copy(), mask.copy()
+    high[row:], low[:row] = False, False
+    darker = mean(scene.lightness, high) - mean(scene.lightness, low)
+    rougher = mean(scene.texture, low) / max(0.3, mean(scene.texture, high))
+    return high if high.any() and darker > 8 and rougher > 2 else mask
 
 
 def _blue(scene: Scene) -> Bool:
