@@ -27,6 +27,8 @@ EXTRAS = {
     "quantize": ("bitsandbytes",),
     "vllm": ("vllm",),
     "ray": ("ray",),
+    "s3": ("s3fs",),
+    "gs": ("gcsfs",),
     "heic": ("pillow_heif",),
     "c2pa": ("c2pa",),
 }
