@@ -1,12 +1,16 @@
 """The facts about a pair of pictures."""
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.color import rgb2lab
 
 from editor.measure import Facts, clipped_share, measure, outside_difference
+from editor.pixels import lab, once, shrink, small_lab
 
 
 def scene(height: int = 180, width: int = 240, dtype: type = np.uint8) -> np.ndarray:
@@ -150,3 +154,29 @@ def test_sentences_speak_both_languages() -> None:
     assert all("{" not in sentence for sentence in english + chinese)
     assert any(sentence.startswith("Outside the mask 0.01%") for sentence in english)
     assert Facts.model_validate_json(facts.model_dump_json()) == facts
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_lab_is_that_of_the_standard(dtype: type[np.uint8 | np.uint16]) -> None:
+    rng = np.random.default_rng(0)
+    eight = np.concatenate([rng.integers(0, 256, (40, 60, 3)), rng.integers(0, 12, (40, 60, 3))]).astype(
+        np.uint8
+    )
+    picture = eight if dtype == np.uint8 else eight * np.uint16(257)
+    assert np.abs(lab(picture) - rgb2lab(eight)).max() < 0.01
+    assert lab(np.full((1, 1, 3), np.iinfo(dtype).max, dtype))[0, 0] == pytest.approx((100, 0, 0), abs=0.01)
+
+
+def test_what_is_made_of_a_picture_is_made_once_and_let_go_with_it() -> None:
+    picture = np.zeros((1000, 1000, 3), np.uint8)
+    small, colours = shrink(picture, 400_000), small_lab(picture)
+    assert shrink(picture, 400_000) is small
+    assert small_lab(picture) is colours
+    assert shrink(picture, 200_000) is not small
+    assert shrink(picture.copy(), 400_000) is not small
+    with pytest.raises(ValueError, match="read-only"):
+        small[0, 0] = 1
+    gone = weakref.ref(small)
+    del picture, small, colours
+    once(np.zeros((4, 4, 3), np.uint8), "x", lambda: 1)
+    assert gone() is None
