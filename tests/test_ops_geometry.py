@@ -129,6 +129,10 @@ def test_resize(dtype: type) -> None:
     assert do(geometry.resize, image, 2.0).shape == (180, 280, 3)
     assert do(geometry.resize, image, width=70, height=None).shape == (45, 70, 3)
     assert do(geometry.resize, image, width=33, height=77).shape == (77, 33, 3)
+    disc = np.zeros((90, 140, 3), dtype)
+    cv2.circle(disc, (70, 45), 30, (255, 255, 255), -1)
+    seen = do(geometry.resize, disc, width=200, height=200)[..., 0] > 127
+    assert seen.any(axis=0).sum() == pytest.approx(seen.any(axis=1).sum(), abs=2), "cropped, not stretched"
     with pytest.raises(CannotDo, match="250 MP"):
         do(geometry.resize, image, width=90_000, height=90_000)
 

@@ -25,6 +25,8 @@ _STRONGEST_STEP = 25.0
 """L over four pixels beyond which an edge counts no more: a mast must not outweigh a horizon."""
 _LEAST_STEP = 5.0
 """Mean L over four pixels along a line that counts as a horizon."""
+_SAME_SHAPE = 0.01
+"""Log of the ratio of two aspect ratios: nobody sees a stretch of one per cent."""
 _WARP_SIDE = 32_766
 """OpenCV's warps address pixels with 16 bits."""
 
@@ -99,6 +101,10 @@ def aspect(image: Image, op: Op, context: Context) -> Image:
     wide, high = (float(v) for v in op.params["ratio"])
     if not (wide > 0 and high > 0):
         raise CannotDo(say("{:g}:{:g} is not an aspect ratio.", wide, high))
+    return _shaped(image, wide, high)
+
+
+def _shaped(image: Image, wide: float, high: float) -> Image:
     height, width = image.shape[:2]
     new_width = min(width, max(1, round(height * wide / high)))
     new_height = min(height, max(1, round(width * high / wide)))
@@ -274,18 +280,20 @@ def flip(image: Image, op: Op, context: Context) -> Image:
 
 
 def resize(image: Image, op: Op, context: Context) -> Image:
-    """To params.width and height in pixels (one alone keeps the aspect ratio), else by the factor op.amount."""
+    """To params.width and height in pixels, else by the factor op.amount.
+
+    One side alone keeps the aspect ratio. A size of another shape is filled: what does not fit is cropped as `aspect`
+    does, nothing is stretched.
+    """
     height, width = image.shape[:2]
     wide, high = op.params.get("width"), op.params.get("height")
-    if wide and high:
-        factors = wide / width, high / height
-    else:
-        factor = wide / width if wide else high / height if high else op.amount
-        factors = factor, factor
-    new_width = int(wide or max(1, round(width * factors[0])))
-    new_height = int(high or max(1, round(height * factors[1])))
+    factor = wide / width if wide else high / height if high else op.amount
+    new_width = int(wide or max(1, round(width * factor)))
+    new_height = int(high or max(1, round(height * factor)))
     _check_size(new_width, new_height)
-    shrinking = new_width <= width and new_height <= height
+    if wide and high and abs(np.log(wide / high * height / width)) > _SAME_SHAPE:
+        image = _shaped(image, wide, high)
+    shrinking = new_width <= image.shape[1] and new_height <= image.shape[0]
     way = cv2.INTER_AREA if shrinking else cv2.INTER_LANCZOS4
     return cast("Image", cv2.resize(image, (new_width, new_height), interpolation=way))
 

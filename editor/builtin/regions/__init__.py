@@ -1,8 +1,9 @@
 """From words to pixels: a Region becomes a soft-edged mask with a confidence, or a refusal.
 
 Finders work on a small copy of the photo (`scene`), the mask is brought to full size along real edges (`refine`).
-One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower), `fruit`, `skin`,
-`face`, `subject` (subject, background), `color`, `place` (places and rectangles); `contours` and `horizon` find lines.
+One file per kind: `sky`, `land` (water, ground), `plants` (foliage, leaf, grass, flower), `fruit`,
+`skin`, `face`, `subject` (subject, background), `color`, `place` (places, rectangles). `contours` and
+`horizon` find lines.
 """
 
 from __future__ import annotations
