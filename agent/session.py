@@ -274,5 +274,10 @@ def _header(job: Job, settings: Settings, photo: photos.Photo) -> dict[str, Any]
         },
         "settings": settings.model_dump(mode="json"),
         "versions": {"reedit": __version__, "python": platform.python_version(), "platform": sys.platform}
-        | {name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules},
+        | {
+            name: version
+            for name in _LIBRARIES
+            # a module that another thread is importing just now has none yet
+            if (version := getattr(sys.modules.get(name), "__version__", None)) is not None
+        },
     }  # fmt: skip

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import types
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -405,6 +406,16 @@ def test_what_goes_wrong_inside_is_in_the_report(make: Make) -> None:
     report = perform(work, Parts(Broken(), scripted))
     assert report.record.error == "RuntimeError"
     assert "internal error: a bug (test_batch_run.py:" in str(report.record.message)
+
+
+def test_a_library_that_is_just_being_imported_costs_no_job(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first edit of a diffusion editor imports torch while other jobs write their headers."""
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    jobs, options = make(1)
+    assert run(jobs, options).ok == 1
+    assert "torch" not in list_runs(options.settings.runs)[0].header["versions"]
 
 
 def test_without_ray_the_line_that_installs_it_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,7 +237,6 @@ def _worker(pipe: Connection, folder: Path, settings: Settings, jobs: int, threa
         with contextlib.closing(engine.run(_Inbox(pipe, jobs))) as ended:
             for report in ended:
                 pipe.send(report)
-    os._exit(0)  # without the clean-up of libraries whose threads may still be at work
 
 
 def _interrupt(*_: object) -> Never:
