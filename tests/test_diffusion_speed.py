@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import editor as editors
-from editor.base import EditRequest, UsageError
+from editor.base import EditorUnavailable, EditRequest, UsageError
 from editor.diffusion import caches, loading, lora, rotary, sizing, speed, still, words
 from editor.diffusion.base import DiffusionEditor, Options
 from tests.conftest import scene
@@ -164,6 +164,19 @@ def test_fast_merges_the_adapter_and_takes_its_schedule(
     assert np.abs(one - other).max() < 1e-3
 
 
+@pytest.mark.usefixtures("fresh")
+def test_an_adapter_that_cannot_be_had_is_named_with_the_line_for_it(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    made = make(models("QwenImageEditPlusPipeline"), speed="fast", steps=None)
+    with pytest.raises(
+        EditorUnavailable, match=r"Lightning.*hf download lightx2v/Qwen-Image-Lightning Qwen.*4steps"
+    ):
+        made.edit(EditRequest(scene(), STEP))
+
+
 def test_eight_steps_load_another_adapter_than_four(
     models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -243,8 +256,14 @@ def test_a_cache_keeps_the_two_passes_of_guidance_apart(
     assert np.array_equal(cached, exact)
 
 
-@pytest.mark.parametrize("name", CACHED)
-@pytest.mark.parametrize("level", ["offload", "low"])
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("FluxKontextPipeline", "offload"),
+        ("FluxKontextPipeline", "low"),
+        ("QwenImageEditPlusPipeline", "low"),
+    ],
+)
 def test_a_cache_works_at_every_level_of_memory(
     models: Callable[[str], Path], cache: str, name: str, level: Any
 ) -> None:

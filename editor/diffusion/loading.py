@@ -164,8 +164,10 @@ def in_cache(repo: str, revision: str) -> bool:
 
 
 @contextmanager
-def hub_errors(repo: str) -> Iterator[None]:
-    """What the hub's client raises, as EditorUnavailable with the line that helps."""
+def hub_errors(
+    repo: str, offline: str = "give a folder with --editor-model DIR, or download it"
+) -> Iterator[None]:
+    """What the hub's client raises, as EditorUnavailable with the line that helps. offline: what helps there."""
     from huggingface_hub import errors
 
     try:
@@ -183,8 +185,7 @@ def hub_errors(repo: str) -> Iterator[None]:
         ) from None
     except errors.LocalEntryNotFoundError:
         raise EditorUnavailable(
-            f"{repo} is not on this disk and the hub cannot be reached; give a folder with --editor-model DIR, or "
-            "download it where there is a network."
+            f"{repo} is not on this disk and the hub cannot be reached; {offline} where there is a network."
         ) from None
     except errors.HfHubHTTPError as error:
         raise EditorUnavailable(f"The hub failed for {repo}: {str(error).splitlines()[0]}") from None

@@ -101,7 +101,8 @@ def _hub_file(repo: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     repo, _, revision = repo.partition("@")
-    with loading.hub_errors(repo):
+    line = f"hf download {repo} {name}" + (f" --revision {revision}" if revision else "")
+    with loading.hub_errors(repo, f"run `{line}`"):
         path = Path(hf_hub_download(repo, name, revision=revision or None))
     loading.check_safetensors(path)
     return path
