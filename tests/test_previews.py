@@ -91,12 +91,15 @@ def linear(family: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     )  # nothing is cut off
 
     def decode(self: Any, latents: Any, return_dict: bool = True) -> Any:
+        decoded.append(latents.float())
         colours = torch.einsum("nc...,kc->nk...", latents, mixed.to(latents))
         for side in (-1, -2):
             colours = colours.repeat_interleave(8, side)
         return DecoderOutput(sample=colours.clamp(-1, 1))
 
+    decoded: list[Any] = []
     monkeypatch.setattr(type(loaded.pipe.vae), "_decode", decode)
+    monkeypatch.setattr(family, "decoded", decoded, raising=False)
     return family
 
 
@@ -111,6 +114,9 @@ def test_the_last_preview_is_the_result_and_pixels_stay_the_same(linear: Any) ->
     assert [done for _, done, _ in seen] == list(range(1, total + 1))
     assert made.details["previews"] == total
     assert seen[-1][0].std() > 2
+    last, final = linear.decoded[-2:]  # a canvas as small as this is decoded whole
+    assert last.shape == final.shape
+    assert float((last - final).abs().mean()) < 0.01 * float(final.std())
     # the way back to the photo undoes a shift of part of a pixel
     assert psnr(seen[-1][0], in_small(made.image, seen[-1][0])) > 35
     assert np.array_equal(linear.edit(EditRequest(photo, STEP, seed=3)).image, made.image)
