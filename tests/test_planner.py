@@ -417,6 +417,19 @@ def test_a_request_means_this(request_: str, expected: str) -> None:
     assert all(language_of(step) == language_of(request_) for step in made.steps)
 
 
+@pytest.mark.parametrize(
+    ("request_", "steps"),
+    [
+        ("mild iron deficiency", ("yellow the leaf between the veins", "turn the leaf slightly pale")),
+        ("轻微缺铁", ("让叶片的叶脉之间变黄", "让叶片稍微变淡")),
+        ("very dreamy", ("strongly add a soft glow", "brighten the photo", "lower the contrast")),
+        ("严重缺氮", ("大幅让叶片变成淡绿色", "让叶片变黄")),
+    ],
+)
+def test_a_degree_takes_the_place_of_the_one_that_a_step_has(request_: str, steps: tuple[str, ...]) -> None:
+    assert plan(request_).steps == steps
+
+
 NEVER_DONE = [
     ("make the blues deeper", "blues deeper"), ("convert to black and white with a red filter", ""),
     ("make it monochrome blue", ""), ("add an orange glow", ""), ("the plant after rain", "after"),

@@ -24,6 +24,11 @@ from prompts.entries import Entry
 _SAME = {"sepia": "monochrome", "black_and_white": "monochrome"}
 """Operations of which only one can hold."""
 
+_SAID: dict[Level, tuple[str, ...]] = {
+    "weaker": ("strongly ", " strongly", "明显", "大幅"),
+    "stronger": ("slightly ", " slightly", "slight ", "subtle ", "稍微", "轻微的", "轻微"),
+}
+"""Words of a sentence that stand against the degree asked for."""
 _STAGES: tuple[frozenset[str], ...] = (
     frozenset({"crop", "aspect", "rotate", "straighten", "flip", "resize", "inpaint"}),
     frozenset({"auto_levels", "white_balance", "denoise"}),
@@ -152,6 +157,10 @@ def _at_level(sentence: str, level: Level, language: Language, masked: bool) -> 
     """`sentence` made weaker or stronger, where it does not say its strength itself and the editor can."""
     if level == "plain":
         return sentence
+    for said in _SAID[level]:
+        # of what is strong or slight by itself the plain degree is weaker, or stronger
+        if said in sentence:
+            return sentence.replace(said, "", 1)
     word = {"weaker": {"en": "slightly ", "zh": "稍微"}, "stronger": {"en": "strongly ", "zh": "大幅"}}[
         level
     ][language]

@@ -239,7 +239,7 @@ def _position(folded: str, english: tuple[str, ...], chinese: tuple[str, ...]) -
     latin = "|".join(map(re.escape, english))
     other = "|".join(map(re.escape, sorted(chinese, key=len, reverse=True)))
     longer = {t.start: t.end for t in _tokens(folded) if t.cjk}
-    for found in re.finditer(rf"\b(?:{latin})\b|(?:{other})", folded):
+    for found in re.finditer(rf"\b(?:{latin})\b(?!\s+out\b)|(?:{other})", folded):
         # 放 of 放大 is no verb of its own
         if found.end() - found.start() > 1 or found.end() >= longer.get(found.start(), 0):
             return found.span()

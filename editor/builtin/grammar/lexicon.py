@@ -21,7 +21,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "effects|filter|style|treatment|scene|level|levels of|amount|amount of|value|degree of|version of|version|"
         "setting|slider|adjustment|area|areas|region|part|parts|portion|section|side of|one|ones|using|use of|"
         "natural|nice|naturally|nicely|evenly|uniformly|globally|shade|shade of|hint of|piece|"
-        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|final|current|existing|original|again|further|hand|light from|"
+        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|sick|diseased|dying|ailing|final|current|existing|original|again|further|hand|light from|"
         "请|请你|帮我|帮忙|麻烦|谢谢|谢谢你|谢谢啦|多谢|感谢|辛苦了|辛苦|哦|哈|嘛|啦|给我|拜托|求|麻烦你|能不能|可以|可不可以|想要|想|我想|我要|我想要|希望|要|需要|应该|这|那|这个|那个|它|"
         "它们|整个|整张|整幅|整体|全图|全部|所有|全|整|的|地|得|了|着|呢|吧|吗|啊|呀|一下|一张|一幅|一个|一只|一条|"
         "一片|一朵|一辆|一层|一种|一圈|一道|一块|一行|张|幅|个|层|种|都|也|很自然|自然|看起来|看上去|显得|效果|滤镜|风格|"
@@ -330,7 +330,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "width": {"": "wide|width|in width|across it|long edge wide|宽|宽度|宽为|宽度为"},
     "height": {"": "high up|tall|height|in height|高度|高为|高度为"},
     "pixelword": {"": "pixels|像素"},
-    "border": {"": "border|frame|borders|a frame|margin around|passepartout|edge frame|picture frame|边框|相框|画框|白边|框|外框|边框线|黑边"},
+    "border": {"": "border|frame|borders|a frame|margin around|passepartout|edge frame|picture frame|边框|相框|画框|白边|框|外框|边框线|黑边|留白"},
     "thick": {2: "wide border|thicker|broad|粗|宽的", 0: "thin|thinner|narrow|fine|细|窄|细细"},
     "square": {(1, 1): "square|square format|instagram square|a square|正方形|方形|方图|方的|正方", (16, 9): "widescreen|wide screen|宽屏", (9, 16): "vertical story|story format|竖屏"},
     "write": {"": "write|type|print|caption|letter|inscribe|add text|add the text|add a text|put the text|put the words|put text|add the words|add the caption|add a caption|add words|add a title|add the title|write out|label|title|sign|stamp|写|写上|写下|写着|打字|加文字|添加文字|加字|加上文字|输入|打上文字|写字|标注|题字|加上字|添加文本|加上标题|加标题|书写|添加标题|加入文字|打上字|署名"},
@@ -354,7 +354,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "colorize": "colorize the black and white photo|colorize this black and white photo|colorize my black and white photo|colorize a black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "dodge and burn|suntan|suntanned|晒黑|美黑|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
         "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"

@@ -439,6 +439,10 @@ def _borrowed(tokens: list[Token], part: Part, last: Clause) -> Iterator[list[To
     if named or kinds & {"quote", "look", "num"}:
         yield [*last.tokens[: min(low, head)], *tokens]
         if kinds & {"quote"}:
+            yield [*(t for t in last.tokens if t.kind in ("write", "watermark", "add", "textnoun")), *tokens]
+        if "place" in kinds and "num" in kinds and last.tokens[head].kind == "crop":
+            yield [*last.tokens[: head + 1], *tokens]
+        if kinds & {"quote"}:
             at = next(i for i, t in enumerate(last.tokens) if i == head)
             yield [*last.tokens[:at], *tokens, *last.tokens[at + 1 :]]
 
