@@ -49,7 +49,7 @@ def test_the_list_is_filtered_and_sorted(reedit, tmp_path: Path) -> None:  # noq
     assert ids("--min-score", "3") == [second.id]
     assert ids("--sort", "score", "--reverse") == [second.id, first.id]
     assert ids("--limit", "1") == [second.id]
-    assert "match" in reedit("trace", "list", "--tag", "nothing").out
+    assert "match" in reedit("trace", "list", "--text", "nothing such").out
     assert reedit("trace", "list", "--since", "yesterday").code == 2
 
 
