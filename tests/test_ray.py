@@ -95,6 +95,15 @@ def check(options: BatchOptions) -> None:
     )
 
 
+def test_an_address_where_nothing_listens_is_told_at_once(tmp_path: Path) -> None:
+    if ray.is_initialized():
+        pytest.skip("joined a cluster already")
+    began = time.monotonic()
+    with pytest.raises(BatchError, match=r"No Ray cluster answers at 127.0.0.1:1: .*refused"):
+        RayEngine(tmp_path, Settings(), address="127.0.0.1:1")
+    assert time.monotonic() - began < 30
+
+
 @pytest.mark.usefixtures("cluster")
 def test_the_same_manifest_results_and_resume(batch: tuple[list[BatchJob], BatchOptions]) -> None:
     jobs, options = batch
@@ -195,15 +204,6 @@ def test_a_folder_that_nodes_do_not_see_is_told(batch: tuple[list[BatchJob], Bat
         ),
     ):
         list(engine.run(feed))
-
-
-def test_an_address_where_nothing_listens_is_told_at_once(tmp_path: Path) -> None:
-    if ray.is_initialized():
-        pytest.skip("joined a cluster already")
-    began = time.monotonic()
-    with pytest.raises(BatchError, match=r"No Ray cluster answers at 127.0.0.1:1: .*refused"):
-        RayEngine(tmp_path, Settings(), address="127.0.0.1:1")
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("device", ["cuda:1", "cpu,cpu"])

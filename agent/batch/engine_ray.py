@@ -36,6 +36,7 @@ LOOK_AROUND = 10.0
 """Seconds between looks at whether the cluster has grown."""
 ANSWER = 10.0
 """Seconds in which a cluster's address must take a connection; ray.init itself tries for minutes."""
+TOKEN_WANTED = "If it wants a token, copy ~/.ray/auth_token from its head node to this machine."
 
 
 class EditorActor:
@@ -293,11 +294,20 @@ def _connect(ray: Any, address: str | None) -> bool:
                 runtime_env={"py_modules": _our_code()},
             )  # fmt: skip
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise BatchError(f"No Ray cluster at {address or 'this machine'}: {_first_line(error)}.") from error
+        hint = "" if address is None or _has_token() else f" {TOKEN_WANTED}"
+        raise BatchError(
+            f"No Ray cluster at {address or 'this machine'}: {_first_line(error).rstrip('.')}.{hint}"
+        ) from error
     # what a lost node logged last goes to stdout, whatever the settings, and there is where --json goes
     with suppress(AttributeError):
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
     return True
+
+
+def _has_token() -> bool:
+    """Whether Ray would find a token here, in one of its three places."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or Path("~/.ray/auth_token").expanduser().is_file()
 
 
 def _must_answer(address: str | None) -> None:
