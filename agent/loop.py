@@ -196,7 +196,7 @@ class Loop:
         self.trace.event("score", round=this.index, consistency=this.consistency, seconds=seconds())
         with _timer() as seconds:
             verdict = self.reasoner.conclude(task, this.image, this.consistency, this.facts)
-        this.verdict = _checked(verdict, (task.instruction, *tried))
+        this.verdict = _checked(verdict, task, this.image, tried)
         self.trace.event("verdict", round=this.index, verdict=this.verdict, seconds=seconds())
 
     def _choose(self, task: Task, rounds: list[Round]) -> int:
@@ -227,19 +227,20 @@ def _rank(this: Round) -> tuple[float, float, int]:
     return quality, this.consistency.score if this.consistency else -1.0, -this.index
 
 
-def _checked(verdict: Verdict, tried: tuple[str, ...]) -> Verdict:
-    """A Reflection must bring an instruction that is new, or the next round would repeat this one."""
-    if verdict.tag != "Reflection":
-        return verdict
-    new = (verdict.instruction or "").strip()
-    if new and all(new.casefold() != old.strip().casefold() for old in tried):
-        return verdict
-    why = (
-        "the corrective instruction repeats what was tried"
-        if new
-        else "the corrective instruction is missing"
+def _checked(verdict: Verdict, task: Task, image: Image, tried: tuple[str, ...]) -> Verdict:
+    """What no Reasoner is believed: a Success of nothing done, a Reflection that would repeat this round."""
+    why = None
+    if verdict.tag == "Success" and np.array_equal(image, task.source):
+        why = "the result is the source, bit for bit"
+    elif verdict.tag == "Reflection":
+        new = (verdict.instruction or "").strip().casefold()
+        if not new:
+            why = "the corrective instruction is missing"
+        elif any(new == old.strip().casefold() for old in (task.instruction, *tried)):
+            why = "the corrective instruction repeats what was tried"
+    return (
+        verdict if why is None else Verdict(tag="unknown", reasoning=f"{verdict.reasoning} [{why}]".strip())
     )
-    return Verdict(tag="unknown", reasoning=f"{verdict.reasoning} [{why}]".strip())
 
 
 def _meant(results: list[StepResult]) -> Mask | None:

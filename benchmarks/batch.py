@@ -144,7 +144,7 @@ def scripted(count: int, in_flight: int) -> tuple[float, float]:
 
 
 class Slow:
-    """An editor that takes its time and changes nothing."""
+    """An editor that takes its time and inverts."""
 
     name = abilities = "slow"
 
@@ -158,7 +158,7 @@ class Slow:
         began = time.perf_counter()
         time.sleep(self._seconds)
         self.busy += time.perf_counter() - began
-        return EditResult(request.image)  # type: ignore[attr-defined]
+        return EditResult(255 - request.image)  # type: ignore[attr-defined]
 
 
 def memory(count: int = 500) -> Iterator[Row]:

@@ -40,7 +40,7 @@ class SlowEditor:
 
     def edit(self, request: EditRequest) -> EditResult:
         time.sleep(EDIT * SCALE)
-        return EditResult(request.image.copy())
+        return EditResult(255 - request.image)
 
 
 def script(succeeds: bool) -> Any:

@@ -109,6 +109,16 @@ def test_a_corrective_instruction_that_repeats_is_unknown(instruction: str | Non
     assert result.round.verdict.tag == "unknown"
 
 
+def test_a_success_of_nothing_done_is_not_believed() -> None:
+    class Idle(Adder):
+        def edit(self, request: EditRequest) -> EditResult:
+            return EditResult(request.image)
+
+    result = run(ScriptedReasoner(["a"], verdicts=["Success"] * 3), Idle())
+    assert [r.verdict.tag for r in result.rounds] == ["unknown"] * 3
+    assert "bit for bit" in result.round.verdict.reasoning
+
+
 def test_the_description_is_made_once_while_the_editor_works() -> None:
     reasoner = ScriptedReasoner(["a"], verdicts=["x", "Success"], latency=0.15)
     began = time.perf_counter()
