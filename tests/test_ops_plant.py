@@ -191,6 +191,25 @@ def test_a_second_step_measures_the_leaves_of_the_source() -> None:
     np.testing.assert_array_equal(first.inward, second.inward)
 
 
+def test_mildew_lies_in_pale_patches_and_mites_leave_fine_specks() -> None:
+    image, mask = blade()
+    inside = mask > 0
+    before = pixels.lab(image)[..., 0]
+    lighter = {}
+    for name, params in (("mildew", {"color": "white"}), ("mites", {"color": "yellow", "fine": True})):
+        edited = change("spots", image, mask, 0.6, **params)
+        lighter[name] = (pixels.lab(edited)[..., 0] > before + 6) & inside
+        assert (edited[~inside] == image[~inside]).all()
+    parts = {
+        name: cv2.connectedComponentsWithStats(where.astype(np.uint8))[2][1:, 4]
+        for name, where in lighter.items()
+    }
+    assert 0.1 < lighter["mildew"].sum() / inside.sum() < 0.6
+    assert parts["mildew"].max() > 0.02 * inside.sum()
+    assert len(parts["mites"]) > 20
+    assert np.median(parts["mites"]) < 0.002 * inside.sum()
+
+
 def test_rot_on_fruit_is_a_few_dark_patches_without_pale_rims() -> None:
     image = np.full((240, 240, 3), (190, 40, 35), np.uint8)
     mask = np.zeros((240, 240), np.uint8)

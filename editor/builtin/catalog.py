@@ -83,7 +83,7 @@ _ROWS = (
     Operation("margin_chlorosis", "plant", "plant:margin_chlorosis", "the leaf yellows from its margins inwards", region=LEAF),
     Operation("interveinal_chlorosis", "plant", "plant:interveinal_chlorosis", "yellow between green veins", region=LEAF),
     Operation("tip_burn", "plant", "plant:tip_burn", "brown, dry tips and margins", region=LEAF),
-    Operation("spots", "plant", "plant:spots", "brown necrotic spots", region=LEAF, params="color: optional name"),
+    Operation("spots", "plant", "plant:spots", "brown necrotic spots", region=LEAF, params="color: optional name; fine: bool"),
     Operation("wilting", "plant", "plant:wilting", "the colours of wilting: dull, brownish, dark", region=LEAF),
     Operation("purpling", "plant", "plant:purpling", "reddish purple over the leaf", region=LEAF),
     Operation("paling", "plant", "plant:paling", "the leaf turns pale, light green to whitish", region=LEAF),

@@ -262,6 +262,13 @@ def _gradient_sky(op: Op) -> tuple[_Row, ...]:
     return (_Row("push", 1.5, 50, "the top of the sky takes the colour", "top_vs_bottom", str(color)),)
 
 
+def _spots(op: Op) -> tuple[_Row, ...]:
+    color = op.params.get("color")
+    if color and lab_of(str(color))[0] > 70:
+        return (_Row("bright_specks", 0.003, 0.5, "there are light spots"),)
+    return _ROWS["spots"]
+
+
 def _geometry(op: Op) -> tuple[_Row, ...]:
     size = _Row("size", 0.999, None, "the size is as asked", "whole", fixed=True)
     place = _Row("placement", 0.55, None, "everything lies where it should", "whole", fixed=True)
@@ -275,5 +282,6 @@ _SPECIAL: dict[str, Callable[[Op], tuple[_Row, ...]]] = {
     "posterize": _posterize,
     "white_balance": _white_balance,
     "gradient_sky": _gradient_sky,
+    "spots": _spots,
     **{name: _geometry for name, row in OPERATIONS.items() if row.kind == "geometry"},
 }

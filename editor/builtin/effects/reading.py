@@ -49,7 +49,7 @@ _DISTURBS: dict[str, frozenset[str]] = {
 """kind or name of an operation -> families of metrics, or metrics, whose shortfall it may have caused."""
 
 
-_LAID_ON = frozenset({"brown", "dark_specks", "bright_specks", "streaks", "plain"})
+_LAID_ON = frozenset({"brown", "plain"})
 """What these count is laid over what was there: only a later operation can have hidden it."""
 
 
@@ -201,7 +201,10 @@ def _untangled(reading: Reading, readings: list[Reading], pair: Pair) -> Reading
         about = {effect.metric, METRICS[effect.metric].family}
         if effect.metric in _LAID_ON:
             place = next(i for i, other in enumerate(readings) if other.op is op)
+            earlier = [other for other in readings[:place] if other in others]
             others = [other for other in readings[place:] if other in others]
+            if reading.verdict == "reversed" and any(about & _disturbed(other.op.name) for other in earlier):
+                reading = replace(reading, verdict="weak")
         if any(about & _disturbed(other.op.name) for other in others):
             return replace(reading, verdict="unmeasurable")
     return reading

@@ -100,7 +100,10 @@ def _consume(clause: Clause, name: str) -> dict[str, Any]:
     if name == "interveinal_chlorosis":
         clause.take("vein")
     if name == "spots":  # small is what they are
-        clause.used.update(i for i in clause.at("bigger") if clause.tokens[i].value < 0)
+        small = [i for i in clause.at("bigger") if clause.tokens[i].value < 0]
+        clause.used.update(small)
+        if small and params.get("color", "brown") != "brown":
+            params["fine"] = True
     if name == "greening":  # "dark green leaves" are healthy ones
         clause.used.update(i for i in clause.at("quality") if clause.tokens[i].text == "dark")
     clause.used.update(i for i in clause.at("place") if clause.tokens[i].value == "edges")

@@ -48,6 +48,7 @@ STRAW = Pigment(hue=82, chroma=29, gain=0.98, lift=6)
 OLIVE = Pigment(hue=98, chroma=26, gain=0.82)
 SOAKED = Pigment(hue=62, chroma=36, gain=0.80)
 ROT = Pigment(hue=58, chroma=30, gain=0.50)
+MILDEW = Pigment(hue=110, chroma=5, gain=1.0, lift=36)
 PURPLE = Pigment(hue=356, chroma=39, gain=0.66)
 BRONZE = Pigment(hue=42, chroma=30, gain=0.86)
 PALE = Pigment(hue=107, chroma=23, lift=26)
@@ -514,12 +515,15 @@ def _necrosis(leaf: Leaf) -> Paint:
 def spots(image: Image, op: Op, context: Context) -> Image:
     """Irregular dead spots with a darker rim and a yellow halo; params.color names another colour for them.
 
-    On fruit brown spots are rot: a few soft, sunken patches without rim or halo.
+    On fruit brown spots are rot, a few soft, sunken patches without rim or halo; white ones are mildew, which lies on
+    the tissue as flour does. params.fine: many small specks, as mites leave them.
     """
     leaf = read_leaf(image, context)
     if op.region.name == "fruit" and op.params.get("color", "brown") == "brown":
-        return paint(image, context.mask, _rot_depth(leaf, op.amount, context.rng), _rotten(leaf))
-    depth = _spot_depth(leaf, op.amount, context.rng)
+        return paint(image, context.mask, _patches(leaf, op.amount, context.rng), _rotten(leaf))
+    if op.params.get("color") == "white":
+        return paint(image, context.mask, _patches(leaf, op.amount, context.rng), _mildewed)
+    depth = _spot_depth(leaf, op.amount, context.rng, bool(op.params.get("fine")))
     dead = NECROSIS
     name = op.params.get("color")
     if name:
@@ -544,8 +548,8 @@ def _spotted(leaf: Leaf, dead: Pigment) -> Paint:
     return change
 
 
-def _rot_depth(leaf: Leaf, amount: float, rng: np.random.Generator) -> Float:
-    """(h, w, 2): signed depth into the nearest patch of rot, in deviations of smooth noise; and fine noise."""
+def _patches(leaf: Leaf, amount: float, rng: np.random.Generator) -> Float:
+    """(h, w, 2): signed depth into the nearest patch, in deviations of smooth noise; and fine noise."""
     patches = fractal(rng, leaf.inside.shape, 1.1 * leaf.size, 4)
     inside = leaf.inside > 0
     level = float(np.quantile(patches[inside], 1 - (0.10 + 0.35 * amount))) if inside.any() else 0.0
@@ -564,7 +568,13 @@ def _rotten(leaf: Leaf) -> Paint:
     return change
 
 
-def _spot_depth(leaf: Leaf, amount: float, rng: np.random.Generator) -> Float:
+def _mildewed(colours: Float, weights: Float) -> None:
+    """A floury white film, thin at the edges of its patches; the leaf's veins show through."""
+    depth = weights[..., 0] + np.float32(0.25) * weights[..., 1]
+    stain(colours, 0.72 * smooth_step(-0.25, 0.55, depth), MILDEW)
+
+
+def _spot_depth(leaf: Leaf, amount: float, rng: np.random.Generator, fine: bool = False) -> Float:
     """Signed depth into the nearest spot, in its radii; sizes are log-normal, relative to the leaf."""
     height, width = leaf.inside.shape
     # a tree's crown is not one leaf: keep spots small against the region
@@ -574,10 +584,14 @@ def _spot_depth(leaf: Leaf, amount: float, rng: np.random.Generator) -> Float:
     if not len(rows):
         return depth
     rough = fractal(rng, (height, width), 0.10 * unit, 3)
-    wanted = (4 + 24 * amount) * leaf.inside.sum() / (4.5 * unit**2)
+    wanted = (4 + 24 * amount) * leaf.inside.sum() / (4.5 * unit**2) * (12 if fine else 1)
     for _ in range(int(np.clip(wanted, 3, 900))):
         pick = int(rng.integers(len(rows)))
-        radius = unit * (0.028 + 0.026 * amount) * float(np.clip(rng.lognormal(0, 0.5), 0.4, 2.6))
+        radius = (
+            unit
+            * (0.009 if fine else 0.028 + 0.026 * amount)
+            * float(np.clip(rng.lognormal(0, 0.5), 0.4, 2.6))
+        )
         reach = int(radius * 3) + 2
         top, left = max(0, rows[pick] - reach), max(0, columns[pick] - reach)
         window = np.s_[top : rows[pick] + reach + 1, left : columns[pick] + reach + 1]
