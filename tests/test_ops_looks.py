@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from editor.base import Image, Mask, UsageError
 from editor.builtin import pixels
 from editor.builtin.catalog import OPERATIONS
-from editor.builtin.core import Context, Op
+from editor.builtin.core import Context, Op, Region
 from editor.builtin.engine import resolve
 from editor.builtin.perception import decode, encode, from_oklab, linear_light, oklab
 
@@ -277,6 +277,21 @@ def test_recolored_clouds_share_one_colour() -> None:
     assert strength.min() > 0.03
     assert strength.max() < 2.2 * strength.min(), "white can hold little colour, but not none"
     assert (np.diff(made[0, :, 0]) >= -1e-3).all(), "lighter clouds stay lighter"
+
+
+@pytest.mark.parametrize("start", [(96, 150, 226), (225, 226, 226)])
+def test_a_sky_made_blue_is_a_lively_sky_blue(start: tuple[int, int, int]) -> None:
+    sky = np.broadcast_to(np.array(start) * np.linspace(0.85, 1.0, 40)[:, None, None], (40, 40, 3)).astype(
+        np.uint8
+    )
+    op = Op("recolor", 1.0, Region("named", "sky"), {"color": "blue"})
+    context = Context(None, np.random.default_rng(0), (0, 0, 40, 40), sky)
+    made, before = lab(resolve(OPERATIONS["recolor"].function)(sky, op, context)), lab(sky)
+    strength = [float(np.hypot(side[..., 1], side[..., 2]).mean()) for side in (before, made)]
+    assert strength[1] > max(0.07, 0.85 * strength[0])
+    hue = np.degrees(np.arctan2(made[..., 2].mean(), made[..., 1].mean())) % 360
+    assert 235 < hue < 262, "no violet"
+    assert made[..., 0].mean() > 0.6, "a light, not a paint"
 
 
 def test_a_plain_backdrop_has_no_shading_left() -> None:

@@ -596,3 +596,19 @@ class TestFruit:
     def test_clothes_are_no_fruit(self) -> None:
         with pytest.raises(RegionNotFound):
             find(astronaut(), named("fruit"))
+
+
+def test_a_white_flower_has_all_its_smooth_petals() -> None:
+    height, width = 420, 560
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    blur = np.array([45, 92, 35], np.float32) * (1 + 0.25 * noise(height, width, 14, 31))
+    angle, away = np.arctan2(y - 215, x - 290), np.hypot(y - 215, x - 290)
+    petals = away < 62 + 48 * np.abs(np.cos(8 * angle))
+    values = np.where(petals[..., None], np.array([244, 244, 240], np.float32), blur)
+    heart = away < 34
+    values = np.where(
+        heart[..., None], np.array([235, 205, 40], np.float32) + 14 * noise(height, width, 0, 8), values
+    )
+    found = find(to_image(values), named("flower"))
+    assert found.confidence >= SURE
+    assert iou(found.mask, petals | heart) > 0.85

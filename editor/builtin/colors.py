@@ -37,4 +37,9 @@ def plain_hex(name: str) -> str:
 
 def of_sky(name: str) -> str:
     """The colour that is meant of a sky: blue is lighter and less violet there than on a car."""
-    return "#5f9fdf" if ALIASES.get(name, name) == "blue" else name
+    return "#5f9fdf" if is_blue(name) else name
+
+
+def is_blue(name: str) -> bool:
+    """Whether a name or alias means plain blue."""
+    return ALIASES.get(name, name) == "blue"

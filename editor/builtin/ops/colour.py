@@ -178,6 +178,9 @@ def recolor(image: Image, op: Op, context: Context) -> Image:
     of_sky = op.region.name == "sky"
     target = color_oklab(colors.of_sky(str(op.params["color"])) if of_sky else str(op.params["color"]))
     light, colourful = _typical(image, context)
+    if of_sky and colors.is_blue(str(op.params["color"])):
+        # a sky that is blue already gets no paler
+        target[1:] *= np.clip(colourful * target[0] / float(np.hypot(*target[1:])), 1.0, 1.5)
     apart = float(abs(target[0] - light))
     move = 0.3 + 0.65 * float(np.clip((apart - 0.04) / 0.2, 0, 1))
     if of_sky and target[0] < light:

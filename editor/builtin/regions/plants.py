@@ -209,8 +209,10 @@ def flower(scene: Scene) -> Part:
     other &= (scene.lightness > 30) & ~scene.named(sky).mask
     threshold, apart = two_kinds(scene.focus)
     if apart > 2:
-        other &= close(scene.focus > threshold, scene.size(0.02))
-    other = opened(close(other, scene.size(0.004)), scene.size(0.006))
+        # smooth petals are sharp at their edges only
+        other &= fill_holes(close(scene.focus > threshold, scene.size(0.04)), scene.area // 15)
+    # the gaps between petals belong to the flower
+    other = opened(close(other, scene.size(0.012)), scene.size(0.006))
     return _best_blob(scene, other, plant)
 
 
