@@ -278,3 +278,15 @@ def test_a_backdrop_that_is_still_shaded_is_not_plain() -> None:
         picture, Op("recolor", 1.0, LEFT, {"color": "white"}), None, np.random.default_rng(0)
     )
     assert next(r.verdict for r in assess([op], picture, shaded)) == "weak"
+
+
+def test_sepia_on_an_almost_white_picture_is_seen_and_its_absence_too() -> None:
+    rng = np.random.default_rng(8)
+    product = np.full((240, 320, 3), 250.0) + rng.normal(0, 1, (240, 320, 1))
+    product[60:180, 90:230] = (222, 224, 228)
+    product[90:110, 120:140] = (40, 90, 200)
+    picture = product.clip(0, 255).astype(np.uint8)
+    op = Op("sepia", 0.92)
+    toned, _ = engine.run(picture, op, None, np.random.default_rng(0))
+    assert [r.verdict for r in assess([op], picture, toned) if r.effect.metric == "one_hue"] == ["enough"]
+    assert [r.verdict for r in assess([op], picture, picture) if r.effect.metric == "one_hue"] != ["enough"]

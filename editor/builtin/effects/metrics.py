@@ -23,6 +23,8 @@ from editor.pixels import Float, full, lab
 
 NAN = math.nan
 ALREADY = math.inf
+_LITTLE_COLOUR = 4.0
+"""Mean chroma across the main hue below which other hues hardly show."""
 GREY = 1.5
 """Below this mean chroma a picture has no colour to speak of."""
 _ONE_COLOUR = 6.0
@@ -215,7 +217,10 @@ def _one_hue(view: View, effect: Effect) -> float:
     before, after = (
         float(np.sqrt(np.mean(np.square(side[:, 1:] @ across)))) for side in (view.before, view.after)
     )
-    return NAN if before < 0.7 else 1.0 - after / before
+    if before < _LITTLE_COLOUR:
+        # almost grey before, as product photos on white are: what counts is how much the one hue outweighs the rest
+        return max(1.0 - after / length, 1.0 - after / max(before, 1e-3))
+    return 1.0 - after / before
 
 
 def _share_of(test: Callable[[Float, Float, Float], NDArray[np.bool_]]) -> Callable[[View, Effect], float]:
