@@ -290,3 +290,11 @@ def test_sepia_on_an_almost_white_picture_is_seen_and_its_absence_too() -> None:
     toned, _ = engine.run(picture, op, None, np.random.default_rng(0))
     assert [r.verdict for r in assess([op], picture, toned) if r.effect.metric == "one_hue"] == ["enough"]
     assert [r.verdict for r in assess([op], picture, picture) if r.effect.metric == "one_hue"] != ["enough"]
+
+
+def test_what_is_far_out_already_need_not_go_as_far_but_must_go() -> None:
+    lemons = np.random.default_rng(6).normal((225, 170, 30), 12, (120, 160, 3)).clip(0, 255).astype(np.uint8)
+    warm = Op("temperature", 0.35)
+    warmer, _ = engine.run(lemons, warm, None, np.random.default_rng(0))
+    first = [next(r.verdict for r in assess([warm], lemons, after)) for after in (warmer, lemons)]
+    assert first == ["enough", "weak"]

@@ -113,7 +113,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     "vignette": (_Row("relative_lightness", -0.05, -1.6, "the corners are darker", "corners_vs_centre"),),
     "cross_process": (_Row("change", 0.3, None, "the colours cross over", fixed=True), _GARISH),
     "teal_orange": (
-        _Row("push", 1.5, 40, "the lights turn orange and the shadows teal", "light_vs_dark", _ORANGE),
+        _Row("push", 0.9, 40, "the lights turn orange and the shadows teal", "light_vs_dark", _ORANGE),
     ),
     "bleach_bypass": (
         _Row("chroma", -0.08, -0.8, "the colours are pale"),

@@ -23,6 +23,8 @@ from editor.pixels import Float, full, lab
 
 NAN = math.nan
 ALREADY = math.inf
+_FAR_OUT = 8.0, 40.0
+"""Mean a* or b* beyond which a picture is far out already, to the negative and the positive side."""
 _LITTLE_COLOUR = 4.0
 """Mean chroma across the main hue below which other hues hardly show."""
 GREY = 1.5
@@ -118,7 +120,9 @@ def _negative(view: View, effect: Effect) -> float:
 
 def _chroma(view: View, effect: Effect) -> float:
     before, after = (float(chroma.mean()) for chroma in view.chroma)
-    return NAN if before < GREY else after / before - 1.0
+    if before < GREY or (effect.at_least < 0 and before < _LITTLE_COLOUR < after):
+        return NAN  # a tint on what is almost grey is no failure to mute it
+    return after / before - 1.0
 
 
 def _garish(view: View, effect: Effect) -> float:
@@ -138,7 +142,14 @@ def _vibrance(view: View, effect: Effect) -> float:
 
 def _axis(column: int) -> Callable[[View, Effect], float]:
     def metric(view: View, effect: Effect) -> float:
-        return float(view.after[:, column].mean() - view.before[:, column].mean())
+        before, after = float(view.before[:, column].mean()), float(view.after[:, column].mean())
+        wanted = math.copysign(1.0, effect.at_least)
+        # blue light at dusk, a pile of lemons: there is little further to go, and less light has less colour
+        light = float(view.after[:, 0].mean()) / max(1.0, float(view.before[:, 0].mean()))
+        moved = after * wanted > before * wanted * min(1.0, light) + 0.15
+        if not effect.is_limit and before * wanted > _FAR_OUT[wanted > 0] and moved:
+            return ALREADY
+        return after - before
 
     return metric
 
