@@ -10,7 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image as PILImage
+
+# how long an example takes says something about the machine, not about the code
+settings.register_profile("reedit", deadline=None)
+settings.load_profile("reedit")
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"

@@ -185,7 +185,7 @@ CELL = st.one_of(
 COLUMN = st.sampled_from(["image", "instruction", "id", "output", "seed", "mask", "region", "quality", "no"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.dictionaries(COLUMN, CELL, max_size=6), max_size=4))
 def test_any_rows_are_jobs_or_faults(photos: Path, rows: list[dict[str, Any]]) -> None:
     text = "\n".join(json.dumps(row) for row in rows)
@@ -200,7 +200,7 @@ def test_any_rows_are_jobs_or_faults(photos: Path, rows: list[dict[str, Any]]) -
         assert job.image.is_file()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(max_size=300) | st.binary(max_size=100).map(lambda b: b.decode("latin-1")),
     suffix=st.sampled_from([".csv", ".jsonl", ".yaml"]),

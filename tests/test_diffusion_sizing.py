@@ -41,7 +41,7 @@ def test_the_whole_photo_lies_on_the_canvas_unstretched(
         assert width * height >= 0.92 * where.canvas[0] * where.canvas[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(width=st.integers(1, 700), height=st.integers(1, 700), deep=st.booleans())
 def test_a_model_that_changes_nothing_gives_the_photo_back(width: int, height: int, deep: bool) -> None:
     photo = scene(width, height)

@@ -26,7 +26,7 @@ def noisy(picture: np.ndarray, seed: int = 1) -> np.ndarray:
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1000), feather=st.integers(0, 30), deep=st.booleans(), deep_result=st.booleans())
 def test_outside_of_the_mask_is_the_source(seed: int, feather: int, deep: bool, deep_result: bool) -> None:
     rng = np.random.default_rng(seed)

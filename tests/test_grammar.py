@@ -609,13 +609,13 @@ def check_only_ops_or_refusal(text: str, masked: bool) -> None:
     split(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(WORDS, min_size=1, max_size=8).map(" ".join), st.booleans())
 def test_any_words(text: str, masked: bool) -> None:
     check_only_ops_or_refusal(text, masked)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=80), st.booleans())
 def test_any_text(text: str, masked: bool) -> None:
     check_only_ops_or_refusal(text, masked)

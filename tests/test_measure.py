@@ -31,7 +31,7 @@ def test_nothing_changed() -> None:
     assert "没有任何可见的变化。" in facts.sentences("zh")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 179),
     st.integers(0, 239),

@@ -509,7 +509,7 @@ def test_effects() -> None:
         run(photo, "stylize", 0.8, style="cubist")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 255), min_size=3, max_size=3))
 def test_oklab_is_there_and_back(color: list[int]) -> None:
     light = linear_light(np.array([[color]], np.uint8))

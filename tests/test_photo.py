@@ -620,7 +620,7 @@ def test_a_photo_beyond_pillows_own_limit_loads(tmp_path: Path, monkeypatch: pyt
 ORIGINALS: dict[str, bytes] = {}
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), extension=st.sampled_from([*ALL, "deep.png", "deep.tif"]), salvage=st.booleans())
 def test_hostile_bytes_never_escape(
     data: st.DataObject, extension: str, salvage: bool, tmp_path: Path

@@ -459,7 +459,7 @@ class TestPlaces:
 
 
 class TestRectangles:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.tuples(st.integers(-40, 60), st.integers(-40, 60), st.integers(-5, 60), st.integers(-5, 60)))
     def test_clipped_to_the_photo_or_refused(self, rect: tuple[int, int, int, int]) -> None:
         image = np.zeros((30, 40, 3), np.uint8)

@@ -158,7 +158,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Run:
 VALUES = st.sampled_from([None, True, -1, 1e308, float("nan"), 10**40, "x", "\ud800", [], [[]], {}, {"a": 1}])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_value_anywhere_gives_a_page_or_one_error(sound: Run, data: st.DataObject) -> None:
     """Every value of a run replaced by something else, one at a time: a page, or a TraceError."""
