@@ -204,13 +204,16 @@ def _deliver(
         )  # fmt: skip
         notes += photo.notes[known:]
     path = None if output is None else Path(os.fsdecode(output)).absolute()
+    trace_error = None
     try:
         _record_delivery(trace, photo.image, result, job.delivered_to or path, digest, notes)
     except TraceError as error:  # the photo is there: that is not undone
         notes.append(str(error))
+        trace_error = error
     return Outcome(
         image=best.image, output=path, run=trace.path, tag=best.verdict.tag, reasoning=best.verdict.reasoning,
         plan=result.plan, rounds=result.rounds, best=result.best, seconds=time.perf_counter() - began, notes=notes,
+        trace_error=trace_error,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from editor.base import Image, Mask
+from editor.base import Image, Mask, ReeditError
 from editor.measure import Facts
 
 MAX_STEPS = 3
@@ -216,7 +216,8 @@ class Outcome:
     """What `reedit.apply` returns.
 
     image: the delivered picture, (H, W, 3) sRGB. output: the file it was written to (None if not asked for).
-    tag: the verdict on the delivered round. ok: delivered and judged a Success.
+    tag: the verdict on the delivered round. ok: delivered and judged a Success. trace_error: why the run folder could
+    not be completed, if so; the photo is delivered all the same.
     """
 
     image: Image
@@ -229,6 +230,7 @@ class Outcome:
     best: int
     seconds: float
     notes: list[str] = field(default_factory=list)
+    trace_error: ReeditError | None = None
 
     @property
     def ok(self) -> bool:

@@ -97,8 +97,9 @@ def perform(work: Work, parts: Parts) -> Report:
             job.session_job(work.folder, url), settings, parts.notify, editor=parts.editor, reasoner=parts.reasoner,
             header=header,
         )  # fmt: skip
-        if outcome.run is None:  # pragma: no cover - a TraceWriter always has a folder
-            raise ReeditError("the run left no trace")
+        if outcome.trace_error is not None:  # its end is the mark that the job is done
+            raise outcome.trace_error
+        assert outcome.run is not None  # a TraceWriter always has a folder
         record = delivered_record(Run(outcome.run)).model_copy(update=facts)
         return Report(work, record if work.upload is None else _delivered(work, record, outcome.run))
     except Exception as error:
