@@ -18,10 +18,10 @@ from typing import Never
 
 import editor as editors
 from agent.batch.engine_threads import ThreadEngine
-from agent.batch.feed import Feed, Reports, reports
+from agent.batch.feed import Feed, Reports
 from agent.batch.health import Health
 from agent.batch.work import Report, Work, worker_died
-from agent.batch.workers import PATIENCE, Worker, at_work, cpus
+from agent.batch.workers import PATIENCE, Worker, at_work, close_lanes, cpus, run_lanes
 from agent.config import Settings
 from editor.base import Editor
 
@@ -58,42 +58,22 @@ class DeviceEngine:
         self._lock = threading.Lock()
         threads = max(1, cpus() // self.editors)
         self._lanes = [
-            _Lane(device, each, (folder, settings.model_copy(update={"device": device}), each, threads, make))
+            _Lane(
+                device,
+                each,
+                (folder, settings.model_copy(update={"device": device}), each, threads, make),
+                self._left_out,
+            )
             for device in devices
         ]
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:
         """Carry out the feed."""
-        done: Reports = queue.SimpleQueue()
-        lanes = [lane for lane in self._lanes if not lane.health.left_out]
-        threads = [
-            threading.Thread(
-                target=lane.work_off,
-                args=(feed, done, self._left_out),
-                name=f"reedit-{lane.device}",
-                daemon=True,
-            )
-            for lane in lanes
-        ]
-        for thread in threads:
-            thread.start()
-        ended = False
-        try:
-            yield from reports(done, len(threads))
-            ended = True
-        finally:
-            feed.stop()
-            if not ended:
-                self.close()
-            for thread in threads:
-                thread.join()
+        return run_lanes([lane for lane in self._lanes if not lane.health.left_out], feed, self.close)
 
     def close(self) -> None:
-        """End the workers; jobs in the middle close their traces as interrupted."""
-        for lane in self._lanes:
-            lane.terminate()
-        for lane in self._lanes:
-            lane.join()
+        """End the workers."""
+        close_lanes(self._lanes)
 
     def _left_out(self, lane: _Lane) -> bool:
         with self._lock:
@@ -104,13 +84,16 @@ class DeviceEngine:
 
 
 class _Lane:
-    """A device and the worker on it."""
+    """A device and the worker on it. left_out: asked between jobs whether the device is to be used no more."""
 
-    def __init__(self, device: str, capacity: int, arguments: tuple[object, ...]) -> None:
+    def __init__(
+        self, device: str, capacity: int, arguments: tuple[object, ...], left_out: Callable[[_Lane], bool]
+    ) -> None:
         self.device = device
         self.health = Health(device)
         self._capacity = capacity
         self._arguments = arguments
+        self._left_out = left_out
         self._worker: Worker | None = None
         self._in_flight: dict[str, Work] = {}
         self._next: Work | None = None
@@ -118,12 +101,12 @@ class _Lane:
         self._ending = False
         self._lock = threading.Lock()
 
-    def work_off(self, feed: Feed, done: Reports, left_out: Callable[[_Lane], bool]) -> None:
+    def work_off(self, feed: Feed, done: Reports) -> None:
         """Hand the feed's work to the worker until there is no more. Runs in a thread of its own."""
         try:
             while not self._ending:
                 idle = not self._in_flight and self._next is None
-                if idle and left_out(self):
+                if idle and self._left_out(self):
                     break
                 found = self._some(feed)
                 for report in found:

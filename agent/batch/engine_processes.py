@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import threading
 from collections.abc import Generator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from agent.batch.feed import Feed, Reports, reports
+from agent.batch.feed import Feed, Reports
 from agent.batch.work import Parts, Report, Work, perform, worker_died
-from agent.batch.workers import Worker, at_work, cpus
+from agent.batch.workers import Worker, at_work, close_lanes, cpus, run_lanes
 
 JOBS_PER_WORKER = 500
 
@@ -33,30 +32,11 @@ class ProcessEngine:
 
     def run(self, feed: Feed) -> Generator[Report, None, None]:
         """Carry out the feed."""
-        done: Reports = queue.SimpleQueue()
-        threads = [
-            threading.Thread(target=slot.work_off, args=(feed, done), name=f"reedit-worker-{n}", daemon=True)
-            for n, slot in enumerate(self._slots)
-        ]
-        for thread in threads:
-            thread.start()
-        ended = False
-        try:
-            yield from reports(done, len(threads))
-            ended = True
-        finally:
-            feed.stop()
-            if not ended:
-                self.close()
-            for thread in threads:
-                thread.join()
+        return run_lanes(self._slots, feed, self.close)
 
     def close(self) -> None:
-        """End the workers; one in the middle of a job closes its trace as interrupted."""
-        for slot in self._slots:
-            slot.terminate()
-        for slot in self._slots:
-            slot.join()
+        """End the workers."""
+        close_lanes(self._slots)
 
 
 class _Slot:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import queue
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
+from agent.batch.feed import Feed, Reports, reports
 from agent.batch.state import hold_as_worker
+from agent.batch.work import Report
 
 PATIENCE = 10.0
 """Seconds that a worker told to end gets to close its traces."""
@@ -59,6 +62,51 @@ class Worker:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+class Lane(Protocol):
+    """A place for one worker at a time, and the thread that keeps it at work."""
+
+    def work_off(self, feed: Feed, done: Reports) -> None:
+        """Hand the feed's work to the worker until there is no more; then put None. Runs in a thread of its own."""
+        ...
+
+    def terminate(self) -> None:
+        """Tell the worker to end, and begin no other."""
+        ...
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        ...
+
+
+def run_lanes(lanes: Sequence[Lane], feed: Feed, close: Callable[[], None]) -> Generator[Report, None, None]:
+    """Carry out the feed in all lanes; reports in the order in which jobs end. close: called when cut off."""
+    done: Reports = queue.SimpleQueue()
+    threads = [
+        threading.Thread(target=lane.work_off, args=(feed, done), name=f"reedit-lane-{n}", daemon=True)
+        for n, lane in enumerate(lanes)
+    ]
+    for thread in threads:
+        thread.start()
+    ended = False
+    try:
+        yield from reports(done, len(threads))
+        ended = True
+    finally:
+        feed.stop()
+        if not ended:
+            close()
+        for thread in threads:
+            thread.join()
+
+
+def close_lanes(lanes: Sequence[Lane]) -> None:
+    """End the workers; jobs in the middle close their traces as interrupted."""
+    for lane in lanes:
+        lane.terminate()
+    for lane in lanes:
+        lane.join()
 
 
 @contextlib.contextmanager
