@@ -29,7 +29,7 @@ from editor.measure import Facts
 
 TAKEN = (
     "reasoner", "editor", "rounds", "seed", "steps", "preserve", "reflection", "editor_steps", "editor_guidance",
-    "editor_negative", "editor_strength", "speed",
+    "editor_negative", "editor_strength", "speed", "quantize",
 )  # fmt: skip
 """Settings that come from the trace unless the user gives them; names of models, servers and files are not."""
 RECORDED = "recorded"
