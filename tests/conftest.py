@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,10 @@ from PIL import Image as PILImage
 # how long an example takes says something about the machine, not about the code
 settings.register_profile("reedit", deadline=None)
 settings.load_profile("reedit")
+
+# a shell that runs the tests in the background has Ctrl-C ignored, by them and by what they start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
