@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -151,8 +152,7 @@ def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
     distance = cv2.sqrt(cv2.transform(cv2.multiply(difference, difference), np.ones((1, 3), np.float32)))
     changed = distance > NOTICEABLE
     outside = outside_difference(source, result, mask) if same_size and mask is not None else (None, None)
-    chroma = [float(cv2.magnitude(picture[..., 1], picture[..., 2]).mean()) for picture in (before, after)]
-    spread = [cv2.meanStdDev(picture) for picture in (before, after)]
+    was, is_now = _tones(source), _tones(result)
     return Facts(
         size_before=(width, height),
         size_after=(result.shape[1], result.shape[0]),
@@ -161,14 +161,33 @@ def measure(source: Image, result: Image, mask: Mask | None = None) -> Facts:
         mean_change=float(distance.mean()),
         outside_changed=outside[0],
         outside_max=outside[1],
-        shift=_shift(before[..., 0], after[..., 0], width / before.shape[1]) if same_size else (0.0, 0.0),
-        lightness=(float(spread[0][0][0, 0]), float(spread[1][0][0, 0])),
-        contrast=(float(spread[0][1][0, 0]), float(spread[1][1][0, 0])),
-        chroma=(chroma[0], chroma[1]),
-        warmth=(float(spread[0][0][2, 0]), float(spread[1][0][2, 0])),
+        shift=_shift(before, after, width / before.shape[1]) if same_size else (0.0, 0.0),
+        lightness=(was.lightness, is_now.lightness),
+        contrast=(was.contrast, is_now.contrast),
+        chroma=(was.chroma, is_now.chroma),
+        warmth=(was.warmth, is_now.warmth),
         clipped=(clipped_share(source), clipped_share(result)),
         detail=(_detail(source), _detail(result)),
     )
+
+
+class _Tones(NamedTuple):
+    """Of one picture, see Facts."""
+
+    lightness: float
+    contrast: float
+    chroma: float
+    warmth: float
+
+
+def _tones(image: Image) -> _Tones:
+    return once(image, "tones", lambda: _tones_of(small_lab(image)))
+
+
+def _tones_of(picture: Float) -> _Tones:
+    mean, spread = cv2.meanStdDev(picture)
+    chroma = cv2.magnitude(picture[..., 1], picture[..., 2]).mean()
+    return _Tones(float(mean[0, 0]), float(spread[0, 0]), float(chroma), float(mean[2, 0]))
 
 
 def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float, int]:
@@ -228,26 +247,29 @@ def _box(changed: NDArray[np.bool_]) -> tuple[float, float, float, float] | None
 
 
 def _shift(before: Float, after: Float, pixels: float) -> tuple[float, float]:
-    """Global shift of the content in pixels of the source; `pixels` of the source make one of `before`.
+    """Global shift of the content in pixels of the source; `pixels` of the source make one of `before`, in CIE Lab.
 
     Phase correlation of the gradient, so that an edit of tone or colour is not taken for a movement.
     """
-    height, width = before.shape
-    scale = min(1.0, ALIGN_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    if min(size) < 16:
+    edges = [once(picture, "edges", partial(_edges, picture)) for picture in (before, after)]
+    height, width = edges[0].shape
+    if min(height, width) < 16 or min(float(edge.std()) for edge in edges) < 1e-3:
         return 0.0, 0.0
-    edges = []
-    for picture in (before, after):
-        small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
-        edges.append(_gradient(small).astype(np.float64))
-    if min(float(edge.std()) for edge in edges) < 1e-3:
-        return 0.0, 0.0
-    window = cv2.createHanningWindow(size, cv2.CV_64F)
+    window = cv2.createHanningWindow((width, height), cv2.CV_64F)
     (right, down), response = cv2.phaseCorrelate(edges[0], edges[1], window)
     if response < ALIGN_RESPONSE or max(abs(right), abs(down)) < 0.25:
         return 0.0, 0.0
+    scale = max(height, width) / max(before.shape[:2])
     return right * pixels / scale, down * pixels / scale
+
+
+def _edges(picture: Float) -> NDArray[np.float64]:
+    """Gradient of L, at no more than ALIGN_SIDE pixels a side."""
+    lightness = cv2.extractChannel(picture, 0)
+    height, width = lightness.shape
+    scale = min(1.0, ALIGN_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return _gradient(cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)).astype(np.float64)
 
 
 def _gradient(lightness: Float) -> Float:

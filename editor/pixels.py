@@ -32,7 +32,7 @@ _TO_XYZ = (_TO_XYZ / _WHITE).astype(np.float32)
 _TO_LAB = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32)
 _BASE_PIXELS = 2_000_000
 _BASED_FROM = 6_000_000
-_REMEMBERED = 16
+_REMEMBERED = 24
 _remembered: list[tuple[weakref.ref[Any], object, Any]] = []
 """Of the latest pictures that are still there: the picture, what was made of it, and that."""
 _remembering = threading.Lock()
@@ -79,11 +79,12 @@ def small_lab(image: Image, size: tuple[int, int] | None = None) -> Float:
     return once(small, "lab", lambda: lab(small))
 
 
-def once(picture: Image, what: object, make: Callable[[], T]) -> T:
+def once(picture: Image | Float, what: object, make: Callable[[], T]) -> T:
     """make() for a picture that nobody modifies: known already if it was asked for lately, under the same name."""
     with _remembering:
-        for known, name, made in _remembered:
+        for at, (known, name, made) in enumerate(_remembered):
             if name == what and known() is picture:
+                _remembered.append(_remembered.pop(at))  # what is used stays: a source, round after round
                 return cast("T", made)
     made = make()
     with _remembering:
