@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from editor.builtin import engine
+from editor.builtin import engine, grammar
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op, Region
 from editor.builtin.effects import METRICS, Effect, Pair, Reading, assess, expected, judged, strength
 from editor.builtin.effects.areas import AREAS
+from editor.builtin.effects.naming import region_words
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LEFT = Region("place", "left")
@@ -298,3 +299,17 @@ def test_what_is_far_out_already_need_not_go_as_far_but_must_go() -> None:
     warmer, _ = engine.run(lemons, warm, None, np.random.default_rng(0))
     first = [next(r.verdict for r in assess([warm], lemons, after)) for after in (warmer, lemons)]
     assert first == ["enough", "weak"]
+
+
+@pytest.mark.parametrize(
+    ("step", "chinese", "said"),
+    [
+        ("brighten the photo but not the sky", False, "all but the sky"),
+        ("把照片调亮，但不要动天空", True, "除天空以外"),
+        ("brighten everything except the face", False, "everything except face"),
+        ("brighten the sky", False, "the sky"),
+    ],
+)
+def test_a_part_that_is_spared_is_not_said_to_be_edited(step: str, chinese: bool, said: str) -> None:
+    (op,) = grammar.parse(step)
+    assert region_words(op.region, chinese=chinese) == said

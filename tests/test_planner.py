@@ -476,3 +476,26 @@ def test_what_would_be_done_wrongly_is_refused(request_: str, says: str) -> None
 def test_a_misspelt_word_is_asked_about_and_not_assumed(typed: str, meant: str) -> None:
     with pytest.raises(Refused, match=f"did you mean “{meant}”"):
         plan(typed)
+
+
+@pytest.mark.parametrize(
+    ("request_", "spared"),
+    [
+        ("make it look like winter, but not the sky", ", but not the sky"),
+        ("make it dusk but leave the sky alone", " but leave the sky alone"),
+        ("变成黄昏，但不要动天空", "，但不要动天空"),
+        ("冬天的感觉，不要改变天空", "，不要改变天空"),
+    ],
+)
+def test_what_a_mood_is_to_spare_is_spared_by_every_step(request_: str, spared: str) -> None:
+    steps = plan(request_).steps
+    assert len(steps) == 3
+    for step in steps:
+        assert step.endswith(spared)
+        assert all((op.region.name, op.region.invert) == ("sky", True) for op in grammar.parse(step))
+
+
+def test_a_step_with_a_part_of_its_own_needs_not_be_told_what_to_spare() -> None:
+    assert plan("make the leaf show potassium deficiency, but not the background").steps == (
+        plan("make the leaf show potassium deficiency").steps
+    )

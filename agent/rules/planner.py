@@ -6,13 +6,14 @@ refused as a whole, in a sentence that names what would do it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.errors import Refused
 from agent.instruction import clean_instruction
-from agent.rules.refusals import colorizing, grammar_says
+from agent.rules.refusals import colorizing, grammar_says, refusal
 from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
 from agent.types import MAX_STEPS, Language, Plan, language_of
 from editor.base import EditError
@@ -38,6 +39,9 @@ _KINDS = ("plant", "light", "weather", "tone", "colour", "film", "detail", "effe
 _LAST = {"vignette": 1, "grain": 1, "border": 2, "text": 3, "watermark": 3}
 _JOINTS: dict[Language, tuple[str, ...]] = {"en": (", ", "; ", ". "), "zh": ("，", "；", "。")}
 """Between joined sentences; the first that keeps their meaning (a clause may borrow words from its neighbour)."""
+_CUT = re.compile(r"[,;，；。]|\s(?=but\b|except\b)|但", re.IGNORECASE)
+"""Where a clause may begin that says what is to stay as it is."""
+_PROBE: dict[Language, str] = {"en": "brighten the photo", "zh": "把照片调亮"}
 _TOO_MANY: dict[Language, str] = {
     "en": "The request needs {} steps that cannot be joined to three; give it in two parts.",
     "zh": "该请求需要 {} 个步骤，无法合并为三步；请分两次提出。",
@@ -56,6 +60,7 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
         return _unchanged(text, language, masked)
     if refused := colorizing(text, language):
         raise refused
+    text, spared = _without_spared(text, language, masked)
     wishes = read(text, language, masked)
     own = _JOINTS[language][0].join(wish.text for wish in wishes if wish.entry is None)
     if own and (said := grammar_says(own, masked=masked)):
@@ -64,10 +69,41 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
     units = _merge([unit for wish in kept for unit in _units(wish, language, masked)])
     if len(kept) > 1 and any(wish.entry for wish in kept):
         units.sort(key=_stage)
+    steps = _three([unit.text for unit in units], language, masked)
     return Plan(
-        steps=_three([unit.text for unit in units], language, masked),
+        steps=tuple(_sparing(step, spared, language) for step in steps) if spared else steps,
         reasoning=_reasoning(kept, dropped, language),
         rewritten=any(wish.entry for wish in kept),
+    )
+
+
+def _without_spared(text: str, language: Language, masked: bool) -> tuple[str, str]:
+    """`text` without a last clause that only says what is to stay as it is, and that clause: ", but not the sky"."""
+    for cut in _CUT.finditer(text):
+        head, tail = text[: cut.start()].rstrip(), text[cut.start() :]
+        if head and not masked and _spares(_PROBE[language], tail):
+            return head, tail
+    return text, ""
+
+
+def _sparing(step: str, spared: str, language: Language) -> str:
+    """A step that leaves out what the request spares; one that names a part of its own stays. Raises Refused."""
+    if all(op.region.kind != "whole" for op in grammar.parse(step)):
+        return step
+    if not _spares(step, spared):
+        raise refusal(spared.strip(" ,，;；。"), spared, language)
+    return step + spared
+
+
+def _spares(step: str, tail: str) -> bool:
+    """Whether `tail` takes a part out of every operation of a step, and changes nothing else of it."""
+    try:
+        before, after = grammar.parse(step), grammar.parse(step + tail)
+    except EditError:
+        return False
+    return len(before) == len(after) and all(
+        new.region.invert and replace(new, region=old.region, text=old.text) == old
+        for old, new in zip(before, after, strict=True)
     )
 
 
