@@ -306,7 +306,7 @@ def test_what_is_far_out_already_need_not_go_as_far_but_must_go() -> None:
     [
         ("brighten the photo but not the sky", False, "all but the sky"),
         ("把照片调亮，但不要动天空", True, "除天空以外"),
-        ("brighten everything except the face", False, "everything except face"),
+        ("brighten everything except the face", False, "all but the face"),
         ("brighten the sky", False, "the sky"),
     ],
 )
