@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
 
 
-def main() -> NoReturn:
-    """Entry point of `reedit`."""
+def main() -> None:
+    """Entry point of `reedit`; it ends the process."""
     try:
         from agent.cli import boundary
 
         boundary.open_streams()
-    except KeyboardInterrupt:  # so early that there is nothing to tell
+    except KeyboardInterrupt:  # so early that what usually tells it is not there yet
+        try:  # noqa: SIM105 - contextlib takes longer to load than an interrupt to come
+            os.write(2, b"reedit: interrupted\n")
+        except OSError:
+            pass
         sys.exit(130)
     boundary.run(_main)
 
