@@ -50,7 +50,7 @@ def tone(count: int = 40) -> Iterator[Row]:
             taken["serial"].append(_seconds(_batch(folder, f"serial-{turn}", 1), count))
             taken["overlap"].append(_seconds(_batch(folder, f"overlap-{turn}", None), count))
         shell, serial, overlap = (60 / min(wall for wall, _ in turns) for turns in taken.values())
-        cpu = [f"{1000 * min(busy for _, busy in turns):.0f} ms of CPU each" for turns in taken.values()]
+        cpu = [_cpu(*min(turns)) for turns in taken.values()]
     yield "shell loop over reedit apply, 2 MP tone edits", f"{shell:.0f} edits/min, {cpu[0]}", "1.0", ""
     yield (
         "reedit batch, one after another",
@@ -64,6 +64,11 @@ def tone(count: int = 40) -> Iterator[Row]:
         f"{overlap / shell:.1f} x the shell loop, {overlap / serial:.2f} x one after another",
         "at least 4 and 1.7",
     )
+
+
+def _cpu(wall: float, busy: float) -> str:
+    """Of one edit, in seconds; how many cores were at work bounds what overlapping can still gain."""
+    return f"{1000 * busy:.0f} ms of CPU each, {busy / wall:.2f} cores busy"
 
 
 def _batch(folder: Path, out: str, in_flight: int | None) -> list[str]:
