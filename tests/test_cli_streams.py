@@ -112,6 +112,17 @@ def test_interrupted_at_any_moment(photo: Path, tmp_path: Path, seconds: float, 
         assert not list(tmp_path.glob("*.tmp*"))
 
 
+def test_an_interrupt_that_python_wraps_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as interrupt:
+            raise RuntimeError("Error calling __set_name__") from interrupt
+    except RuntimeError as error:
+        assert boundary.conclude(error, as_json=False) == 130
+    assert capsys.readouterr().err == "reedit: interrupted\n"
+
+
 def test_an_interrupt_that_a_library_swallows_is_heeded_at_the_next_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

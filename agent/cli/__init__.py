@@ -13,7 +13,10 @@ def main() -> None:
         from agent.cli import boundary
 
         boundary.open_streams()
-    except KeyboardInterrupt:  # so early that what usually tells it is not there yet
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        # so early that what usually tells it is not there yet
         try:  # noqa: SIM105 - contextlib takes longer to load than an interrupt to come
             os.write(2, b"reedit: interrupted\n")
         except OSError:

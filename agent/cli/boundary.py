@@ -85,7 +85,7 @@ def conclude(error: BaseException, *, as_json: bool) -> int:
     if isinstance(error, BrokenPipeError):  # `reedit trace list | head`
         _abandon(sys.stdout)
         return PIPE_CLOSED
-    if isinstance(error, KeyboardInterrupt):
+    if _interrupted(error):
         name, message, code = "Interrupted", "interrupted", INTERRUPTED
         say(message)
     elif hasattr(error, "show") and hasattr(error, "format_message"):
@@ -104,6 +104,18 @@ def conclude(error: BaseException, *, as_json: bool) -> int:
         except OSError:
             _abandon(sys.stdout)
     return code
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether it is Ctrl-C, or came of one: Python 3.11 wraps what is raised while a class is being made."""
+    chain: BaseException | None = error
+    seen: set[int] = set()
+    while chain is not None and id(chain) not in seen:
+        if isinstance(chain, KeyboardInterrupt):
+            return True
+        seen.add(id(chain))
+        chain = chain.__cause__ or chain.__context__
+    return False
 
 
 def _explained(error: BaseException) -> tuple[str, int]:

@@ -22,12 +22,13 @@ def fit(text: str, longest: int, count: Callable[[str], int]) -> str:
     if count(text) <= longest:
         return text
     kept = ""
-    for sentence in _SENTENCES.findall(text):
-        if count((kept + sentence).strip()) > longest:
+    for sentence in _SENTENCES.finditer(text):
+        upto = text[: sentence.end()].strip()
+        if count(upto) > longest:
             break
-        kept += sentence
-    if kept.strip():
-        return kept.strip()
+        kept = upto
+    if kept:
+        return kept
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
