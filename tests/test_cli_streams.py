@@ -113,13 +113,9 @@ def test_interrupted_at_any_moment(photo: Path, tmp_path: Path, seconds: float, 
 
 
 def test_an_interrupt_that_python_wraps_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt as interrupt:
-            raise RuntimeError("Error calling __set_name__") from interrupt
-    except RuntimeError as error:
-        assert boundary.conclude(error, as_json=False) == 130
+    wrapped = RuntimeError("Error calling __set_name__")
+    wrapped.__cause__ = KeyboardInterrupt()
+    assert boundary.conclude(wrapped, as_json=False) == 130
     assert capsys.readouterr().err == "reedit: interrupted\n"
 
 
