@@ -212,11 +212,12 @@ def step_row(name: str, kind: str, here: Setting, plain: float | None) -> tuple[
     _forget_peak(here.device)
     passes = 2 if family_of(name).guided_twice and exact.guidance > 1 else 1
     step = passes * seconds(run, here.device, here.repeats)
+    switched_on = ", ".join(speed.in_use(done, transformer)) or "nothing"
     achieved = passes * work / step
     faster = "" if plain is None else f"{plain / step:.2f}"
     cells = [
         name, kind, f"{step:.4f}", str(passes), f"{achieved / 1e12:.1f}", f"{achieved / here.rate:.0%}", faster,
-        _peak(here.device), done,
+        _peak(here.device), switched_on,
     ]  # fmt: skip
     return cells, step
 
@@ -226,17 +227,17 @@ STEP_HEAD = (
 )  # fmt: skip
 
 
-def _prepare(transformer: Any, kind: str, device: Any) -> str:
+def _prepare(transformer: Any, kind: str, device: Any) -> list[str]:
     """Do to a transformer what the editor would; says what."""
     if kind == "plain":
         transformer.set_attention_backend("native")  # what another row chose holds for the whole process
-        return "nothing"
+        return []
     done, method = [], _method(kind)
     if method != "none":
         done.append(quantize.convert(transformer, method, device))
     if device.type == "cuda":
         done += speed.accelerate(transformer, device, compiled=quantize.compiles(method, device))
-    return ", ".join(done) or "nothing"
+    return done
 
 
 def _method(kind: str) -> quantize.Method:
@@ -261,7 +262,7 @@ def edit_row(name: str, kind: str, here: Setting, plain: float | None) -> tuple[
     share = f"{passes['computed'] // len(times)} of {passes['asked'] // len(times)}"
     cells = [
         name, kind, f"{edit:.2f}", str(steps), share, faster, _peak(here.device),
-        ", ".join(filter(None, (loaded.quantized, *loaded.done))) or "nothing",
+        ", ".join(filter(None, (loaded.quantized, *speed.in_use(loaded.done, loaded.pipe.transformer)))) or "nothing",
     ]  # fmt: skip
     return cells, edit
 

@@ -404,14 +404,60 @@ def test_falling_to_low_undoes_compilation(
     assert result.details["memory"]["level"] == "low"
 
 
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_without_a_compiler_blocks_run_as_they_are_and_it_is_said(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._inductor import config
+
+    folder = models("Flux2KleinPipeline")
+    expected = make(folder).edit(EditRequest(scene(), STEP, seed=3)).image
+    monkeypatch.setattr(loading, "_held", {})
+    monkeypatch.setattr(config.cpp, "cxx", (None, "/no/compiler"))
+    monkeypatch.setattr(config, "force_disable_caches", True)
+    torch._dynamo.reset()
+    made = make(folder)
+    loaded = made._loaded()
+    speed.compile_blocks(loaded.pipe.transformer)
+    loaded.done.append(speed.COMPILED)
+    assert speed.in_use(loaded.done, loaded.pipe.transformer) == [speed.COMPILED]
+    for _ in range(2):
+        result = made.edit(EditRequest(scene(), STEP, seed=3))
+        assert np.array_equal(result.image, expected)
+        assert result.details["speed"]["done"] == []
+        assert [note for note in result.notes if "could not be compiled" in note and "/no/compiler" in note]
+
+
+@pytest.mark.usefixtures("fresh")
+def test_what_fails_uncompiled_too_is_no_fault_of_compilation(models: Callable[[str], Path]) -> None:
+    transformer = make(models("Flux2KleinPipeline"))._loaded().pipe.transformer
+    speed.compile_blocks(transformer)
+    with pytest.raises(TypeError):
+        transformer.transformer_blocks[0](nonsense=1)
+    assert not speed.compilation_fault(transformer)
+
+
+def test_an_attention_backend_is_tried_before_it_is_used() -> None:
+    cpu = torch.device("cpu")
+    assert speed.attends("native", cpu, torch.bfloat16)
+    assert not speed.attends("_native_cudnn", cpu, torch.bfloat16)
+
+
 @pytest.mark.parametrize(
-    ("capability", "padded", "backend"),
-    [((9, 0), False, "_native_cudnn"), ((9, 0), True, "native"), ((8, 6), False, "native")],
+    ("capability", "padded", "works", "backend"),
+    [
+        ((9, 0), False, True, "_native_cudnn"),
+        ((9, 0), False, False, "native"),
+        ((9, 0), True, True, "native"),
+        ((8, 6), False, True, "native"),
+    ],
 )
 def test_attention_is_chosen_by_the_gpu(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], padded: bool, backend: str
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], padded: bool, works: bool, backend: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(speed, "attends", lambda *args: works)
     transformer, _ = qwen()
     chosen: list[str] = []
     monkeypatch.setattr(transformer, "set_attention_backend", chosen.append)

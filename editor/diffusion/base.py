@@ -382,12 +382,13 @@ class DiffusionEditor:
     def _details(
         self, loaded: Loaded, call: Call, where: sizing.Layout, level: memory.Level
     ) -> dict[str, Any]:
+        done = speed.in_use(loaded.done, loaded.pipe.transformer)
         return {
             "model": loaded.model.name, "revision": loaded.model.revision, "pipeline": call.pipeline,
             "device": str(loaded.device), "dtype": str(loaded.pipe.transformer.dtype).removeprefix("torch."),
             "memory": {"level": level, "why": loaded.why},
             "quantize": {"method": self.options.quantize, "done": loaded.quantized},
-            "speed": {"preset": self.options.speed, **call.preset.to_dict(), "done": loaded.done},
+            "speed": {"preset": self.options.speed, **call.preset.to_dict(), "done": done},
             "steps": call.steps, "guidance": call.guidance, "strength": call.strength,
             "loras": [each.to_dict() for each in self.options.loras], "layout": where.to_dict(),
         }  # fmt: skip
@@ -404,6 +405,10 @@ class DiffusionEditor:
             notes.append(f"--quantize {self.options.quantize}: {loaded.quantized}.")
         if said := loaded.preset.lossy or loaded.preset.note:
             notes.append(f"--speed {self.options.speed}: {said}.")
+        if fault := speed.compilation_fault(loaded.pipe.transformer):
+            notes.append(
+                f"The model's blocks could not be compiled and ran as they are, which is slower: {fault}"
+            )
         if request.mask is not None and kind not in self.inpaints.values():
             notes.append(
                 f"{self.name} knows no masks here: it edited the whole photo, and the masked part was kept."

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from editor.diffusion import caches, rotary
+from editor.diffusion import caches, memory, rotary
 
 Speed = Literal["exact", "balanced", "fast"]
 HOPPER = (9, 0)
 """Compute capability from which cuDNN's attention is the fastest that ships with torch."""
 
 UNCACHED = "no cache here knows this model; it is the same as exact"
+COMPILED = "compiled blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +77,44 @@ def accelerate(transformer: Any, device: Any, *, compiled: bool, padded: bool = 
         if rotary.use_real(transformer):
             done.append("rotary embedding in real numbers")
         compile_blocks(transformer)
-        done.append("compiled blocks")
+        done.append(COMPILED)
     half = transformer.dtype in (torch.bfloat16, torch.float16)
     hopper = torch.cuda.get_device_capability(device) >= HOPPER
+    cudnn = half and hopper and not padded and attends("_native_cudnn", device, transformer.dtype)
     # a backend holds for the whole process and is not undone by a new model: it is set every time
-    backend = "_native_cudnn" if half and hopper and not padded else "native"
+    backend = "_native_cudnn" if cudnn else "native"
     transformer.set_attention_backend(backend)
     return [f"attention {backend}", *done]
 
 
-class _Compilation:
-    """Whether a transformer's compiled blocks are in use."""
+def attends(backend: str, device: Any, dtype: Any) -> bool:
+    """Whether an attention backend works here, seen by trying it: a build of torch may lack it, or its library."""
+    import torch
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
 
-    on = True
+    small = torch.ones(1, 64, 1, 128, device=device, dtype=dtype)
+    try:
+        dispatch_attention_fn(small, small, small, backend=backend)
+    except RuntimeError as error:
+        if memory.out_of_memory(error) or memory.lost(error):
+            raise
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class _Compilation:
+    """Whether a transformer's compiled blocks are in use. fault: why they cannot be, if so."""
+
+    on: bool = True
+    fault: str = ""
 
 
 def compile_blocks(transformer: Any) -> None:
     """Compile the blocks that a transformer repeats: once, for any length of words and any size of picture.
 
-    A block's forward is compiled rather than the block, so that a cache, whose choices cannot be, may wrap it.
+    A block's forward is compiled rather than the block, so that a cache, whose choices cannot be, may wrap it. Where
+    compilation fails, most often for want of a C compiler, all blocks run as they are.
     """
     import torch
 
@@ -110,9 +130,33 @@ def _either(
 ) -> Callable[..., Any]:
     @functools.wraps(plain)
     def forward(*args: Any, **kwargs: Any) -> Any:
-        return (fast if compilation.on else plain)(*args, **kwargs)
+        fault = ""
+        if compilation.on:
+            try:
+                return fast(*args, **kwargs)
+            except (
+                Exception
+            ) as error:  # of dynamo, inductor, triton or a compiler; anything else, plain raises too
+                if memory.out_of_memory(error) or memory.lost(error):
+                    raise
+                fault = next(iter(str(error).splitlines()), type(error).__name__)
+        made = plain(*args, **kwargs)
+        if fault:
+            compilation.on, compilation.fault = False, fault
+        return made
 
     return forward
+
+
+def compilation_fault(transformer: Any) -> str:
+    """Why a transformer's blocks could not be compiled; "" where they could, or never were to be."""
+    return str(transformer.compilation.fault) if hasattr(transformer, "compilation") else ""
+
+
+def in_use(done: Iterable[str], transformer: Any) -> list[str]:
+    """What of `apply`'s or `accelerate`'s answer holds still."""
+    compiled = hasattr(transformer, "compilation") and transformer.compilation.on
+    return [what for what in done if what != COMPILED or compiled]
 
 
 def uncompile(transformer: Any) -> None:
