@@ -175,7 +175,7 @@ class Settings(BaseModel):
 
 def user_file() -> Path:
     """Where the user's own settings live."""
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - there may be no home
     return Path(base) / "reedit" / FILE
 
 
@@ -250,6 +250,8 @@ def _expanded(path: Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("it is not a file")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
@@ -260,7 +262,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2026-13-01 is a ValueError
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if isinstance(node, yaml.MappingNode):  # YAML takes the last of two in silence
         names = Counter(str(key.value).replace("-", "_") for key, _ in node.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,31 @@ def test_a_wrong_value_names_setting_and_source(tmp_path: Path, text: str) -> No
         config.load(environ={}, folder=tmp_path)
 
 
-@pytest.mark.parametrize("text", ["- a list", "rounds: [", "just words", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    ["- a list", "rounds: [", "just words", "\x00", "seed: 2026-13-01", "rounds: !!int many", "[" * 20_000],
+    ids=range(7),
+)
 def test_a_broken_file_is_a_clear_error(tmp_path: Path, text: str) -> None:
     write(tmp_path / "reedit.yaml", text)
     with pytest.raises(ConfigError, match=r"reedit\.yaml"):
         config.load(environ={}, folder=tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "reedit.yaml")
+    with pytest.raises(ConfigError, match="not a file"):
+        config.load(environ={}, folder=tmp_path)
+
+
+def test_a_user_without_a_home_has_no_file_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # as in a container that runs as any user
+    monkeypatch.chdir(tmp_path)
+    assert config.load(environ={}) == config.Settings()
 
 
 def test_dashes_are_underscores_and_paths_are_relative_to_their_file(tmp_path: Path) -> None:
