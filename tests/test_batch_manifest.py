@@ -92,6 +92,19 @@ def test_jsonl_on_stdin(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_manifest("-", photos / "out", SETTINGS)[0].image == photos / "a.jpg"
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_stdin_is_utf8_whatever_the_locale(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.chdir(photos)
+    line = '\ufeff{"image": "叶.png", "instruction": "把叶子变黄"}\r\n'.encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line), encoding, "surrogateescape"))
+    assert read_manifest("-", photos / "out", SETTINGS)[0].instruction == "把叶子变黄"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding, "surrogateescape"))
+    with pytest.raises(UsageError, match="-: not UTF-8 text"):
+        read_manifest("-", photos / "out", SETTINGS)
+
+
 def test_every_fault_is_told_with_its_line(photos: Path) -> None:
     found = faults(
         photos,
@@ -130,6 +143,10 @@ def test_every_fault_is_told_with_its_line(photos: Path) -> None:
         ("m.yaml", "jobs: 3", "a list of jobs"),
         ("m.yaml", "- !!python/object/apply:os.system ['x']\n", "not a job"),
         ("m.yaml", "- a: [\n", "line 2: not valid YAML"),
+        pytest.param("m.yaml", "[" * 20_000, "line 1: not valid YAML", id="deep"),
+        ("m.yaml", "- image: !!python/name:os.system a.jpg\n", "line 1: not valid YAML"),
+        ("m.yaml", "- image: a.jpg\n- id: 2026-13-01\n", "line 2: not valid YAML"),
+        ("m.yaml", "- seed: !!int many\n", "line 1: not valid YAML"),
         ("m.jsonl", "\n", "no jobs"),
     ],
 )
@@ -160,6 +177,22 @@ def test_no_output_leaves_the_folder(photos: Path, output: str) -> None:
         assert faults(photos, "m.jsonl", json.dumps(row))
     else:  # an empty cell is one that was not given
         assert read(photos, "m.jsonl", json.dumps(row))[0].output == "a.jpg"
+
+
+def test_an_output_over_links_in_a_circle_is_refused(photos: Path) -> None:
+    (photos / "out").mkdir()
+    (photos / "out" / "loop").symlink_to("loop")
+    text = '{"image": "a.jpg", "instruction": "brighten it", "output": "loop/a.jpg"}'
+    assert "outside of the output folder" in faults(photos, "m.jsonl", text)[0]
+
+
+def test_ids_are_the_first_free_numbers_and_many_of_one_name_take_no_longer() -> None:
+    def ids(names: list[str], *taken: str) -> list[str]:
+        return list(naming.default_ids([Path(name) for name in names], set(taken)))
+
+    assert ids(["a.png", "x/a.png", "A.png", "a-2.png", "a.jpg"]) == ["a", "a-2", "A-3", "a-2-2", "a-4"]
+    assert ids(["a.png", "a.png", "a.png"], "a-2") == ["a", "a-3", "a-4"]
+    assert ids(["image.png"] * 20_000)[-1] == "image-20000"  # one by one from 1: 40 s
 
 
 def test_an_output_that_is_an_input_or_taken_is_refused(photos: Path) -> None:

@@ -8,7 +8,7 @@ import io
 import json
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -103,7 +103,7 @@ def _template(text: str | None) -> string.Template:
 
 def _rows(source: str) -> Iterator[Row]:
     if source == "-":
-        yield from _jsonl(sys.stdin.read())
+        yield from _jsonl(_text(source, _stdin))
         return
     path = Path(source)
     if path.is_dir():
@@ -118,13 +118,23 @@ def _rows(source: str) -> Iterator[Row]:
         raise UsageError(f"{name}: no such file or folder")
     if reader is None:
         raise UsageError(f"{name}: a manifest is a folder, or ends in {' '.join(readers)}.")
+    yield from reader(_text(name, lambda: path.read_text(encoding="utf-8-sig")))
+
+
+def _text(name: str, read: Callable[[], str]) -> str:
+    """What `read` reads. Raises UsageError when it cannot."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return read()
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: not UTF-8 text ({error.reason} at byte {error.start:,}).") from None
-    yield from reader(text)
+
+
+def _stdin() -> str:
+    if isinstance(sys.stdin, io.TextIOWrapper):  # a manifest is UTF-8, whatever the locale is
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
+    return sys.stdin.read()
 
 
 def _folder(path: Path) -> Iterator[Row]:
@@ -189,7 +199,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _yaml(text: str) -> Iterator[Row]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise _Broken(line, f"not valid YAML: {getattr(error, 'problem', error)}") from None
@@ -207,7 +217,11 @@ def _yaml(text: str) -> Iterator[Row]:
         elif len(set(names)) < len(names):
             yield line, {"\0": "a column is there twice"}
         else:
-            yield line, {key.value: loader.construct_object(value) for key, value in node.value}
+            try:
+                row = {key.value: loader.construct_object(value) for key, value in node.value}
+            except (yaml.YAMLError, ValueError) as error:  # a tag of Python's; the 13th month
+                row = {"\0": f"not valid YAML: {getattr(error, 'problem', error)}"}
+            yield line, row
 
 
 # checking -----------------------------------------------------------------------------------------------

@@ -75,7 +75,11 @@ def check_output(text: str, folder: Path) -> str:
         raise ValueError(f"{path.parts[0]} is kept for the batch itself")
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"the output's extension must be one of {' '.join(FORMATS)}")
-    if not (folder / path).resolve().is_relative_to(folder.resolve()):  # a link may lead out
+    try:
+        inside = (folder / path).resolve().is_relative_to(folder.resolve())  # a link may lead out
+    except RuntimeError:  # links in a circle
+        inside = False
+    if not inside:
         raise ValueError("the output would lie outside of the output folder")
     return path.as_posix()
 
@@ -88,11 +92,13 @@ def folded(output: str) -> str:
 def default_ids(images: list[Path], taken: set[str]) -> Iterator[str]:
     """An id for each photo without one: its stem; where that is taken, with -2, -3 ... in the manifest's order."""
     used = {folded(name) for name in taken}
+    last: dict[str, int] = {}
+    """The number that a stem had last: counting from 1 would take as long as the square of a million `image.png`."""
     for image in images:
-        stem, number = stem_of(image), 1
-        name = stem
-        while folded(name) in used:
+        stem = stem_of(image)
+        number = last.get(stem, 0) + 1
+        while folded(name := stem if number == 1 else f"{stem}-{number}") in used:
             number += 1
-            name = f"{stem}-{number}"
+        last[stem] = number
         used.add(folded(name))
         yield name
