@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,10 @@ def broken_runs(root: Path) -> list[Path]:
     edit_json(newer / "run.json", schema="reedit.run/2")
     headless = damage("headless")
     (headless / "run.json").write_text("{")
+    pipes = damage("pipes")
+    for name in (events, "result.json"):
+        (pipes / name).unlink()
+        os.mkfifo(pipes / name)
     half = damage("half")
     (half / "result.json").write_text('{"status": "deliv')
     return made

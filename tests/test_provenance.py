@@ -13,6 +13,7 @@ import pytest
 from PIL import Image as PILImage
 
 from agent import provenance
+from agent.cli import housekeeping
 from agent.errors import UsageError
 from agent.trace import Run, TraceWriter, find_run, list_runs
 from agent.trace.prune import TRASH, plan, remove
@@ -216,6 +217,14 @@ def test_pictures_behind_links_stay(tmp_path: Path) -> None:
     broken_runs(tmp_path)
     remove(tmp_path, plan(tmp_path, best_only=True))
     assert Path("/etc/passwd").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("12 B", 12), ("1.5k", 1500), ("500MB", 500_000_000), ("10GiB", 10 << 30), ("2Ti", 2 << 40)],
+)
+def test_sizes_are_powers_of_1000_or_with_an_i_of_1024(text: str, size: int) -> None:
+    assert housekeeping._bytes(text) == size
 
 
 def test_prune_asks_before_it_deletes(reedit, tmp_path: Path, monkeypatch) -> None:  # noqa: F811

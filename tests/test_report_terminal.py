@@ -58,8 +58,9 @@ def test_a_moment_is_a_date_or_an_age() -> None:
     assert listing.moment("36h", now) == now - timedelta(hours=36)
     assert listing.moment("2026-01-02T03:04:05Z", now) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert listing.moment("2026-01-02", now).tzinfo is not None
-    with pytest.raises(UsageError):
-        listing.moment("-1d", now)
+    for wrong in ("-1d", "999999w", "0001-01-01"):
+        with pytest.raises(UsageError):
+            listing.moment(wrong, now)
 
 
 def test_the_index_is_only_a_cache(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from agent.errors import TraceError, UsageError
 from agent.trace import prune as pruning
 from editor.photo import printable
 
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?))?B?", re.IGNORECASE)
 
 
 def verify(output: str, runs: str | None, *, as_json: bool) -> int:
@@ -83,4 +82,5 @@ def _bytes(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise UsageError(f"Not a size: {text!r}. Write 500MB or 10GB.")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    power = "KMGT".index(found[2].upper()) + 1 if found[2] else 0
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -105,10 +105,10 @@ def moment(text: str | None, now: datetime | None = None) -> datetime | None:
     if text is None:
         return None
     now = now or datetime.now(UTC)
-    if ago := _AGO.fullmatch(text.strip()):
-        return now - int(ago[1]) * _UNITS[ago[2]]
     try:
+        if ago := _AGO.fullmatch(text.strip()):
+            return now - int(ago[1]) * _UNITS[ago[2]]
         given = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return given if given.tzinfo else given.astimezone()
+    except (ValueError, OverflowError):  # the latter: before the year 1
         raise UsageError(f"Not a date or an age: {text!r}. Write 2026-11-21, or 90m, 12h, 3d, 2w.") from None
-    return given if given.tzinfo else given.astimezone()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.errors import TraceError
-from agent.trace.reader import Run
+from agent.trace.reader import Run, read_regular
 from agent.trace.view import number, said
 from agent.trace.writer import write_atomic
 
@@ -160,7 +160,7 @@ def _mark(root: Path, name: str) -> list[int] | None:
 def _load(path: Path) -> dict[str, tuple[list[int], Row]]:
     """The cache; whatever is wrong with it, it is then made anew."""
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(read_regular(path))
         if record["version"] != VERSION or record["fields"] != _names():
             return {}
         return {str(name): (mark, _checked(values)) for name, mark, values in record["rows"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -62,8 +61,3 @@ def eight_bit(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint
     if small.ndim == 2:
         small = np.repeat(small[..., None], 3, axis=2)
     return cast("NDArray[np.uint8]", small)
-
-
-def name_of(ref: ImageRef) -> str:
-    """The picture's file name without folders, for showing."""
-    return Path(ref.path).name

@@ -38,8 +38,10 @@ def plan(
     """
     runs = [run for run in list_runs(root) if not run.path.is_symlink() and not _in_use(run)]
     old = Filter(until=before)
-    gone = [run for run in runs if before is not None and old.wants(summarize(run))]
-    rest = [run for run in runs if run not in gone]
+    gone: list[Run] = []
+    rest: list[Run] = []
+    for run in runs:
+        (gone if before is not None and old.wants(summarize(run)) else rest).append(run)
     if max_bytes is not None:
         sizes = {run.id: _size(run.path) for run in rest}
         total = sum(sizes.values())
@@ -102,12 +104,13 @@ def _size(folder: Path) -> int:
 
 def _in_use(run: Run) -> bool:
     """Whether a process holds the lock of a run that has no end yet."""
+    events = run.path / "events.jsonl"
     try:
-        if (run.path / "result.json").exists():
+        if (run.path / "result.json").exists() or not events.is_file():
             return False
         import fcntl
 
-        with (run.path / "events.jsonl").open("rb") as file:
+        with events.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

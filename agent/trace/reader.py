@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,7 +98,7 @@ class Run:
     def _lines(self) -> Iterator[tuple[int, Event | Exception]]:
         """Every whole line with its number from 1, as an event or as what is wrong with it."""
         try:
-            data = (self.path / "events.jsonl").read_bytes()
+            data = read_regular(self.path / "events.jsonl")
         except OSError as error:
             raise TraceError(f"Cannot read the events of {self.path}: {error.strerror}") from error
         whole, _, _torn = data.rpartition(b"\n")
@@ -131,9 +133,16 @@ def _check_version(header: dict[str, Any], path: Path) -> None:
         )
 
 
+def read_regular(path: Path) -> bytes:
+    """All of a file. Raises OSError, also for a pipe, which would be waited for, and for a device."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return path.read_bytes()
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_regular(path))
     except FileNotFoundError:
         return None
     except OSError as error:
