@@ -34,6 +34,8 @@ _FIELDS = {
 }
 _NOT_A_NAME = re.compile(r"[^\w.-]+")
 _KRIS_QUALITY = 95
+LONGEST_NAME = 200
+"""Bytes of a part of a path, before its extension; file systems take 255."""
 
 
 @dataclass(slots=True)
@@ -91,8 +93,9 @@ def place(layout: Layout, fields: dict[str, str]) -> Path:
 
 
 def safe(name: str) -> str:
-    """One plain part of a path: no separators, no leading dot."""
-    return _NOT_A_NAME.sub("_", name).lstrip(".")[:120] or "_"
+    """One plain part of a path: no separators, no leading dot, no longer than file systems take."""
+    plain = _NOT_A_NAME.sub("_", name).lstrip(".")
+    return plain.encode()[:LONGEST_NAME].decode(errors="ignore") or "_"
 
 
 def _job(shown: RunView) -> tuple[str, str]:
@@ -108,7 +111,7 @@ def _guessed(shown: RunView) -> dict[str, str]:
 
 def _read(manifest: Path) -> dict[tuple[str, str], dict[str, str]]:
     try:
-        lines = manifest.read_text("utf-8").splitlines()
+        lines = manifest.read_text("utf-8-sig").split("\n")  # JSON may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read {manifest}: {error}") from None
     found: dict[tuple[str, str], dict[str, str]] = {}

@@ -172,14 +172,14 @@ class RecordedEditor:
         image = load(self._run, kept.image) if kept.image.scale == 1 else None
         if image is None or image.ndim != 3 or image.dtype != request.image.dtype:
             return None
-        if kept.instruction != request.instruction:
+        if kept.instruction != request.instruction or kept.source_type not in session.SOURCE_TYPES:
             return None
         mask: Any = None
         if kept.mask is not None:
             mask = load(self._run, kept.mask) if kept.mask.scale == 1 else None
             if mask is None or mask.ndim != 2:
                 return None
-        return EditResult(image, mask, kept.details, tuple(kept.notes), kept.source_type or "humanEdits")
+        return EditResult(image, mask, kept.details, tuple(kept.notes), kept.source_type)
 
 
 def _first_round(shown: RunView, wish: Wish) -> int:

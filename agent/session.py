@@ -31,6 +31,9 @@ REASONERS: dict[str, str] = {
 }
 """name -> "module:Class", imported when asked for. A class has from_settings(settings, trace), or takes nothing."""
 
+SOURCE_TYPES = ("algorithmicallyEnhanced", "humanEdits", "compositeWithTrainedAlgorithmicMedia")
+"""What a step may be labelled (`EditResult.source_type`), the strongest last."""
+
 _LIBRARIES = ("numpy", "PIL", "cv2", "skimage", "torch", "diffusers")
 """Whose versions a run records, if it has loaded them."""
 
@@ -239,13 +242,12 @@ def _record_delivery(
 
 def _source_type(result: LoopResult) -> str:
     """The strongest IPTC label among the steps that led to the delivered picture."""
-    order = ("algorithmicallyEnhanced", "humanEdits", "compositeWithTrainedAlgorithmicMedia")
     types = {step.source_type for step in result.round.steps}
     index = result.best
     while result.rounds[index].start == "result":  # a reflection round stands on the one before
         index -= 1
         types |= {step.source_type for step in result.rounds[index].steps}
-    return max(types, key=order.index)
+    return max(types, key=SOURCE_TYPES.index)
 
 
 def _close_failed(trace: TraceWriter, error: Exception) -> None:

@@ -178,6 +178,10 @@ def test_benchmark_layouts(tmp_path: Path) -> None:
     guessed = export_eval([run], "gedit", tmp_path / "guessed", "m")
     assert guessed.written == 1
     assert (tmp_path / "guessed" / "m/fullset/unknown/en/photo.png").is_file()
+    odd = make_run(tmp_path / "runs", "make it\u2028bright")
+    row |= {"instruction": "make it\u2028bright", "key": "叶" * 100}
+    manifest.write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    assert export_eval([odd], "imgedit", tmp_path / "odd", "m", manifest=manifest).written == 1
     other = make_run(tmp_path / "runs", "not listed")
     assert export_eval([other], "kris", tmp_path / "none", "m", manifest=manifest).notes
 

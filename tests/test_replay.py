@@ -72,6 +72,10 @@ def test_earlier_rounds_come_from_the_trace(tmp_path: Path, photo: Path) -> None
     assert view(made.run).rounds[0].edits[0].details == view(run).rounds[0].edits[0].details
     with pytest.raises(UsageError, match="takes 1 to 3"):
         replay(run, Wish(from_round=9))
+    events = run.path / "events.jsonl"
+    events.write_text(events.read_text().replace('"humanEdits"', '"hologram"'))
+    made = replay(Run(run.path), wish)  # a label that no editor gives: that step is not believed
+    assert not made.comparison.pictures[0].identical
 
 
 def test_the_photo_must_be_the_one(reedit, ran: Run, photo: Path, tmp_path: Path) -> None:  # noqa: F811

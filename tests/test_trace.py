@@ -205,6 +205,12 @@ def test_every_event_before_a_kill_is_on_disk(tmp_path: Path) -> None:
     assert [event.event for event in run.events] == ["started", "plan"]
 
 
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path: Path) -> None:
+    target = tmp_path / f"{'叶' * 83}.html"
+    writer.write_atomic(target, b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
 def test_the_caller_does_not_wait_for_the_png(tmp_path: Path) -> None:
     trace = TraceWriter(tmp_path, {}, keep_full=True)
     noise = np.random.default_rng(0).integers(0, 255, (3000, 4000, 3), np.uint8)

@@ -32,7 +32,7 @@ from editor.photo.files import printable, reason
 
 FOLDER = ".reedit"
 JOURNAL_SCHEMA = "reedit.batch/1"
-LEFTOVER = re.compile(r"\.reedit-[0-9a-f]{16}\.tmp|\.results\.jsonl\.[0-9a-f]{8}\.tmp")
+LEFTOVER = re.compile(r"\.reedit-[0-9a-f]{16}\.tmp")
 """Temporary files of a save that was killed."""
 WAIT_FOR_WORKERS = 20.0
 """Seconds; workers of a killed batch notice at once, but one may be in the middle of an image operation."""
@@ -106,7 +106,7 @@ class FileJournal(Journal):
 
     def open(self) -> None:
         """Make it ready for append: cut off a torn line, write the header of a new one. Raises OSError."""
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(self._fd, self._size)
         os.lseek(self._fd, self._size, os.SEEK_SET)
         if self._size == 0:
@@ -173,7 +173,7 @@ def locked(folder: Path, name: str) -> Iterator[None]:
     home = folder / FOLDER
     try:
         home.mkdir(parents=True, exist_ok=True)
-        lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise UsageError(f"{name}: cannot be an output folder: {reason(error)}.") from error
     try:
@@ -240,7 +240,7 @@ def _tell_holder(lock: int) -> None:
 
 def _wait_for_workers(path: Path, name: str) -> None:
     """Workers of a killed batch end by themselves; none may save while the next one runs."""
-    guard = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+    guard = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         deadline = time.monotonic() + WAIT_FOR_WORKERS
         while not _flock(guard, shared=False):

@@ -179,7 +179,7 @@ class TraceWriter:
             (self.path / "images").mkdir(parents=True)
             self._made = True
             write_json(self.path / "run.json", redact(self._header))
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._events_fd = os.open(self.path / "events.jsonl", flags, 0o644)
             _lock_file(self._events_fd)
         except OSError as error:
@@ -252,7 +252,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 def write_atomic(target: Path, data: bytes) -> None:
     """Temp file in the target's folder, fsync, rename: the target is whole or absent."""
-    temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temp = target.with_name(f".reedit-{secrets.token_hex(8)}.tmp")
     try:
         fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
