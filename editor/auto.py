@@ -23,6 +23,8 @@ class Route:
 
     exact: bool
     why: str
+    frame: bool = False
+    """Whether it changes the photo's frame or size, which a generative editor gives back as they were."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class AutoEditor:
         try:
             return _routed(self._builtin.edit(request), self._builtin, route.why)
         except RegionNotFound as error:
+            if route.frame:  # a model cannot crop to what is not there, it would paint it
+                raise
             return _routed(self.other.edit(request), self.other, f"the region was not found: {error}")
 
 
@@ -70,7 +74,8 @@ def _route(request: EditRequest) -> Route:
     loose = [op.name for op in ops if not OPERATIONS[op.name].exact]
     if loose:
         return Route(False, f"only imitated by the built-in editor: {', '.join(loose)}")
-    return Route(True, f"exact: {', '.join(op.name for op in ops)}")
+    frame = any(OPERATIONS[op.name].kind == "geometry" for op in ops)
+    return Route(True, f"exact: {', '.join(op.name for op in ops)}", frame)
 
 
 def _routed(result: EditResult, by: Editor, why: str) -> EditResult:

@@ -12,8 +12,16 @@ import pytest
 
 import editor as editors
 from agent import config
-from editor.auto import AutoEditor
-from editor.base import CannotDo, Editor, EditorUnavailable, EditRequest, EditResult, NotUnderstood
+from editor.auto import AutoEditor, _route
+from editor.base import (
+    CannotDo,
+    Editor,
+    EditorUnavailable,
+    EditRequest,
+    EditResult,
+    NotUnderstood,
+    RegionNotFound,
+)
 from editor.builtin import BuiltinEditor
 from editor.fidelity import restore_outside
 from editor.remote import RemoteEditor
@@ -65,6 +73,39 @@ def test_five_tone_steps_cost_no_pass_of_the_model(picture: np.ndarray) -> None:
     assert painter.asked == []
 
 
+GENERATIVE = (
+    "replace the sky", "change the sky to a sunset", "remove the shadow of the tree", "make the leaf look healthier",
+    "add warm light from the left", "add soft light from the window", "brighten the leaf from the left",
+    "light the candle", "add a soft shadow", "add shadows under the trees", "add highlights to the hair",
+    "add white clouds", "add red flowers", "make the sky clear", "make the water clearer",
+    "change the sign to say OPEN", "change the text to 'OPEN'", "write 'OPEN' on the sign", "write 'HI' on the wall",
+    "add a sign that says 'STOP'", "blur behind the leaf", "darken the area around the leaf", "trim the tree",
+    "add a wooden frame", "rotate the cup 90 degrees", "make the tree bigger",
+    "blur the background and make her smile", "换掉天空", "去掉树的影子", "让叶子看起来更健康", "从左边打一束暖光",
+    "从右侧补光", "给车加阴影", "加一些白云", "把招牌上的字改成“营业中”", "把文字改成“营业中”", "在墙上写“你好”",
+    "把车旋转90度", "让天空变晴朗",
+)  # fmt: skip
+EXACT = (
+    "crop to square", "brighten by 10%", "write 'Hello' at the bottom", "black and white", "make the picture smaller",
+    "turn black and white and write 'Hi' at the top", "crop to 4:3 and add a vignette", "trim the edges",
+    "faded film look", "make it look like a black and white film", "make everything grey except the red flower",
+    "turn the leaf red", "blur everything behind the leaf", "write 'X' in gold letters at the top",
+    "make the light warmer",
+    "色温调暖", "除了叶子都变黑白", "只保留红花的颜色，其余变黑白", "裁成正方形", "亮度提高10%",
+    "在右下角写“你好”", "把背景变成黑白",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("step", GENERATIVE)
+def test_what_no_classical_operation_does_is_for_the_model(step: str) -> None:
+    assert not _route(EditRequest(np.zeros((8, 8, 3), np.uint8), step)).exact
+
+
+@pytest.mark.parametrize("step", EXACT)
+def test_what_an_operation_does_exactly_is_not_for_the_model(step: str) -> None:
+    assert _route(EditRequest(np.zeros((8, 8, 3), np.uint8), step)).exact
+
+
 @pytest.mark.parametrize(
     ("step", "why"),
     [("add a dog on the left", "does not take the step"),
@@ -90,6 +131,13 @@ def test_a_region_that_is_not_found_goes_to_the_model() -> None:
     result = AutoEditor(painter).edit(EditRequest(grey, "brighten the red bowl"))
     assert painter.asked == ["brighten the red bowl"]
     assert "the region was not found" in result.details["route"]["why"]
+
+
+def test_a_crop_to_what_is_not_there_is_told() -> None:
+    painter = Painter()
+    with pytest.raises(RegionNotFound):
+        AutoEditor(painter).edit(EditRequest(np.full((60, 90, 3), 128, np.uint8), "crop to the red bowl"))
+    assert painter.asked == []
 
 
 @pytest.mark.parametrize("step", ["increase the contrast strongly", "add a dog"])

@@ -235,6 +235,15 @@ darken the background to make the subject stand out | -brightness@background
 foggy forest | fog
 只把天空变蓝 | recolor@sky
 把图片转90度 | rotate
+色温调暖 | temperature
+色温调冷 | -temperature
+make it look like a black and white film | black_and_white
+blur everything behind the leaf | blur@!leaf
+make everything grey except the red flower | color_pop@red
+除了叶子都变黑白 | color_pop@leaf
+除了叶子都压暗 | -brightness@!leaf
+只保留红花的颜色，其余变黑白 | color_pop@red
+keep only the subject sharp, blur the rest | blur@!subject
 叶片从边缘向内变黄 | margin_chlorosis
 """
 
@@ -298,6 +307,7 @@ straighten by 2 degrees | straighten | 2
 scale to 50% | resize | 0.5
 make it twice as large | resize | 2
 enlarge by 20% | resize | 1.2
+make the picture smaller | resize | 0.5
 缩小到一半 | resize | 0.5
 posterize to 4 levels | posterize | 4
 sepia at 80% | sepia | 0.8
@@ -342,6 +352,7 @@ PARAMS = [
     ('write "Hi" at the top, in red, large', {"text": "Hi", "position": "top", "color": "red"}),
     ('在底部写上“生日快乐”，黄色', {"text": "生日快乐", "position": "bottom", "color": "yellow"}),
     ("trim 5% from all sides", {"side": "all"}),
+    ("trim the edges", {"side": "all"}),
     ("crop to 800x600", {"width": 800, "height": 600}),
     ("crop to the face", {"to": Region("named", "face", text="face")}),
     ("crop to the left half", {"to": Region("place", "left", text="left half")}),
@@ -378,6 +389,18 @@ place a lamp on the table
 give him a hat
 add a hat to the man
 draw a house
+add a soft shadow
+add shadows under the trees
+add white clouds
+add red flowers
+add warm light from the left
+add soft light from the window
+brighten the leaf from the left
+change the text to "NEW"
+把文字改成“新”
+加一些白云
+给车加阴影
+从右侧补光
 replace the cup with a bottle
 swap the apple for an orange
 replace the text with "NEW"
@@ -431,6 +454,10 @@ NOT_UNDERSTOOD = [
     ("brighter and darker", "contradict"), ("make the sky pink and green", "contradict"),
     ("increase the contrast by -10%", "contradicts"), ("darken the sky but keep the sky unchanged", "kept"),
     ("contrast", "increase"), ("the sky", "No operation"), ("more", "No operation"), ("add text hello", "quotation"),
+    ("blur behind the leaf", "behind the leaf"), ("darken the area around the leaf", "around the leaf"),
+    ("brighten under the tree", "under the tree"), ("write 'OPEN' on the sign", "sign"),
+    ("add a sign that says 'STOP'", "sign"), ("trim the tree", "to what to crop"), ("make the sky clear", "clear"),
+    ("keep only the leaf in colour and darken the rest", "rest"),
     ('"HELLO"', "quotation"), ("rotate by 20%", "degrees"), ("blur by 3 stops", "stops|EV"),
     ("write \"a\" \"b\"", "two"), ("make the rest darker", "rest"), ("increase contrast 🙂", "🙂"),
     ("increase the contrast by 10% by 20%", "Two amounts"),

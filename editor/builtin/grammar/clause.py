@@ -28,6 +28,7 @@ _NATURAL = {("sky", "blue"), ("sky", "grey"), ("sky", "white"), ("foliage", "gre
             ("grass", "green"), ("water", "blue"), ("skin", "pink"), ("skin", "brown")}  # fmt: skip
 _MASSES = {"sky", "water", "ground", "grass", "foliage", "background"}
 """Parts that are no single things: where one is on the left, it goes on to the right."""
+_BESIDE = {"behind", "around", "near", "under"}
 _PORTIONS = ("side", "half", "part", "third", "edge", "corner", "半", "侧", "部分", "角")
 SHADES = {"light": 0.45, "pale": 0.5, "pastel": 0.5, "浅": 0.45, "淡": 0.5, "lighter": 0.45, "light shade of": 0.45,
           "dark": -0.45, "deep": -0.35, "darker": -0.45, "深": -0.4, "暗": -0.45, "墨": -0.6, "bright": 0.0,
@@ -87,6 +88,10 @@ class Clause:
         """The user's words from one token to another."""
         start, end = self.tokens[first].start, self.tokens[last].end
         return self.text[start:end] if start <= end else self.tokens[last].text
+
+    def leaves_out(self) -> bool:
+        """Whether "except", "除…以外" or "除了" takes a part out."""
+        return self.has("except", "wai") or any(self.tokens[i].text == "除了" for i in self.at("chu"))
 
     # amounts ----------------------------------------------------------------------------------------------
     def direction(self) -> tuple[int, bool]:
@@ -153,7 +158,7 @@ class Clause:
     def region(self) -> Region | None:
         """The part of the photo named by the tokens that are left, or None. Raises NotUnderstood."""
         invert = bool(self.take("except"))
-        if self.has("chu") and self.has("wai"):
+        if self.has("chu") and self.leaves_out():
             invert = True
         if self.has("chu", "wai") and (self.has("wai") or invert):
             self.take("chu", "wai")
@@ -179,6 +184,7 @@ class Clause:
                 raise NotUnderstood(say("It is not said what to leave out."))
             return None
         places = self._one_group(places)
+        self._check_beside(places)
         self._check_instrument(places)
         self.used.update(places)
         self.region_at = places[0], places[-1]
@@ -208,6 +214,16 @@ class Clause:
         how = first.text in ("with", "with a", "with an", "a", "an") or first.kind == "to"
         if how or first.value == "black_and_white":
             raise unknown_words([self.tokens[i].text for i in places])
+
+    def _check_beside(self, places: list[int]) -> None:
+        """ "behind the leaf", "under the tree" name a part that is not the leaf, not the tree."""
+        at = places[0] - 1
+        while at >= 0 and self.tokens[at].kind == "det":
+            at -= 1
+        thing = any(self.tokens[i].kind != "place" for i in places)
+        if thing and at >= 0 and self.tokens[at].text in _BESIDE:
+            said = f"“{self.slice(at, places[-1])}”"
+            raise NotUnderstood(say("It is not clear which part is meant: {}.", said))
 
     def _names(self, places: list[int]) -> str:
         return ", ".join(f"“{self.tokens[i].text}”" for i in places)

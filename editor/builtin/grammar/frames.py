@@ -15,6 +15,7 @@ from editor.builtin.grammar.geometry import geometry
 from editor.builtin.grammar.messages import Contradiction, say
 from editor.builtin.grammar.plants import PLANT, plant
 from editor.builtin.grammar.states import settle
+from editor.builtin.grammar.things import refuse_additions, side_light
 from editor.builtin.grammar.words import Token
 from editor.builtin.grammar.writing import writing
 
@@ -63,6 +64,8 @@ def _refuse_early(clause: Clause) -> None:
     if not quoted and (beyond := clause.at("cannot")):
         raise cannot(clause.tokens[beyond[0]].value)
     _refuse_colorizing(clause)
+    if not quoted:
+        refuse_additions(clause)
     _take_lack(clause)
     if negations := clause.at("not"):
         raise NotUnderstood(
@@ -112,13 +115,18 @@ def color_pop(clause: Clause) -> list[Op] | None:
     """Keep one region in colour: "keep only the red bowl in colour", "除红色的碗以外变成黑白"."""
     pops = [i for i in clause.at("action") if clause.tokens[i].value == "color_pop"]
     grey = [i for i in clause.at("action") if clause.tokens[i].value in ("black_and_white", "-saturation")]
-    fully = any(clause.tokens[i].value == "black_and_white" for i in grey) or any(
+    if clause.leaves_out():  # "make everything grey except the grey cat"
+        greys = [i for i in clause.at("color") if clause.tokens[i].value == "grey"]
+        grey += [
+            i for i in greys if (before := clause.before(i)) and before.kind in ("verb", "photo", "pron")
+        ]
+    fully = any(clause.tokens[i].value in ("black_and_white", "grey") for i in grey) or any(
         clause.tokens[i].value == 3 for i in clause.at("degree")
     )
     kept = clause.has("only") and clause.has("keep", "incolor") and not clause.has("quality", "look")
     if pops:
         clause.head(pops)
-    elif grey and fully and (clause.has("except") or clause.has("wai")):
+    elif grey and fully and clause.leaves_out():
         clause.head(grey)
     elif kept and not grey and not _other_heads(clause):
         clause.head(clause.at("only", "keep"))
@@ -340,9 +348,17 @@ def general(clause: Clause) -> list[Op] | None:
         if removing and kind == "prop" and meaning.strip("-<") in _ZONES:
             raise NotUnderstood(say("“{}” can be raised or lowered, not removed.", clause.tokens[at].text))
         level = 0 if soften and much.level is None else much.level
+        _refuse_clearing(clause, at, region)
         op = _one(clause, meaning, kind, sign * own, Much(level, much.number, much.to, much.directed), region)
         ops.append(replace(op, params=tone) if op.name == "gradient_sky" else op)
     return ops
+
+
+def _refuse_clearing(clause: Clause, place: int, region: Region | None) -> None:
+    """ "Make the sky clear", "clearer water": without clouds, without mud; no contrast brings that."""
+    clear = clause.tokens[place].text in ("clear", "clearer")
+    if clear and region is not None and region.name in ("sky", "water"):
+        raise unknown_words([clause.tokens[place].text])
 
 
 def _gradient_color(clause: Clause) -> dict[str, Any]:
@@ -434,11 +450,9 @@ def _combine(clause: Clause, places: list[int]) -> list[Head]:
             return [(others[0], "vibrance", "quality", sign)]
         places = others
     heads: list[Head] = []
-    for i in places:
-        meaning = tokens[i].value
-        if not any(meaning == other for _, other, _, _ in heads):
-            heads.append((i, meaning, tokens[i].kind, 1))
-    heads = _told_once(clause, heads)
+    for head in _told_once(clause, [(i, tokens[i].value, tokens[i].kind, 1) for i in places]):
+        if not any(head[1] == other for _, other, _, _ in heads):
+            heads.append(head)
     names = [_name(meaning) for _, meaning, _, _ in heads]
     if "white_balance" in names and len(names) > 1:
         heads = [head for head, name in zip(heads, names, strict=True) if name != "white_balance"]
@@ -556,5 +570,5 @@ def warm_only(clause: Clause) -> list[Op] | None:
 
 
 FRAMES: tuple[Frame, ...] = (
-    writing, geometry, color_pop, split_tone, plant, recolor, general, warm_only, retouch,
+    writing, geometry, color_pop, split_tone, plant, side_light, recolor, general, warm_only, retouch,
 )  # fmt: skip

@@ -16,6 +16,7 @@ from editor.builtin.grammar.numbers import Number
 
 _PORTIONS = {"half": 0.5, "半": 0.5, "third": 1 / 3}
 """Words for a side of the photo that say how much of it is meant."""
+_TRIMMING = {"trim", "trims", "trimmed", "trimming"}
 _SIDES = ("left", "right", "top", "bottom")
 
 
@@ -143,6 +144,7 @@ def _resize(clause: Clause) -> list[Op] | None:
     verbs = " ".join(clause.tokens[i].text for i in clause.at("resize"))
     clause.head(clause.at("resize", "bigger"))
     down = bool(clause.take("down")) or any(w in verbs for w in ("down", "shrink", "缩", "small"))
+    down = down or any(t.kind == "bigger" and t.value < 0 for t in clause.tokens)
     grows = any(w in verbs for w in ("up", "enlarg", "放大")) or any(
         t.kind == "bigger" and t.value > 0 for t in clause.tokens
     )
@@ -239,12 +241,14 @@ def _crop(clause: Clause) -> list[Op] | None:
         or not crops
     )
     stated = any(as_number(clause.tokens[i].value).unit != "rect" for i in clause.at("num"))
-    if stated or clause.has("degree") or (not clause.has("place", "region", "word", "color", "num")):
+    rims = all(clause.tokens[i].value in ("edges", "corners") for i in clause.at("place"))
+    if stated or clause.has("degree") or (rims and not clause.has("region", "word", "color", "num")):
         return [_share(clause, sides)]
     if sides and (away or _from_side(clause, sides[0])):
         return [_share(clause, sides)]
     region = clause.region()
-    if region is None or region.invert or away:
+    trimmed = any(clause.tokens[i].text in _TRIMMING for i in crops)  # a hedge, hair: no frame
+    if region is None or region.invert or away or (trimmed and region.kind != "place"):
         raise NotUnderstood(say("Say how much to cut off, from which side, or to what to crop."))
     return [Op("crop", 0.0, WHOLE, {"to": region})]
 

@@ -29,7 +29,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "出|出来|起来|上|上去|下来|里|里面|中|内|感觉|感|是|会|能|点的|所|一次|再|现有|当前|原来的|原|本"
     },
     "photo": {
-        "": "photo|photos|photograph|photographs|photography|picture|pictures|image|images|pic|pics|shot|snapshot|portrait|portraits|selfie|headshot|"
+        "": "photo|photos|photograph|photographs|photography|picture|pictures|image|images|pic|pics|shot|snapshot|portrait|portraits|selfie|headshot|film|"
         "frame contents|everything|the lot|"
         "whole thing|overall tone|overall tones|light|lighting|exposure level|"
         "照片|图片|图像|图|相片|画面|影像|片子|整张照片|整张图|色调|影调|光线|整体色调"
@@ -114,7 +114,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "其他|其它|其余|其他部分|其它部分|其余部分|其他地方|其他区域|别的|构图|纹理|细节|形状|内容|身份|明暗",
     },
     "except": {"": "except|except for|everything except|everything except for|all except|all except for|everything but|all but|other than|apart from|"
-               "anything but|besides|excluding|outside of|outside|everything outside|everything other than|aside from|surroundings of"},
+               "anything but|besides|excluding|outside of|outside|everything outside|everything behind|everything around|everything surrounding|everything other than|aside from|surroundings of"},
     "chu": {"": "除|除了|除去了"},
     "wai": {"": "以外|之外|外|以外的部分|之外的部分|以外的一切|以外的地方|以外的区域|之外的地方|之外的区域"},
     "incolor": {"": "in color|in full color|colored|in colors|in its color|in its original color|in its colors|in original color|彩色|保持彩色|保留颜色|保留色彩|有颜色|原色|保留彩色|留彩色|保留原色|有色彩"},

@@ -142,6 +142,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "body": ("change a body or an age", "改变体型或年龄"),
     "colorize": ("guess the colours of a black and white photo", "猜出黑白照片的颜色"),
     "add": ("add objects", "添加物体"),
+    "light": ("light a scene from one side", "从某个方向打光"),
     "remove": ("remove objects without knowing where they are", "在不知道位置时去掉物体"),
 }
 """What classical operations cannot do, to end the sentence "the built-in editor cannot ...", in both languages."""

@@ -280,7 +280,8 @@ class Reader:
         kinds = {t.kind for t in part.tokens}
         verbs = kinds & (_ACTING - {"verb", "recolor"})
         spared = _spares(part.tokens)
-        if not spared and ("keep" not in kinds or "only" in kinds or verbs):
+        alone = "only" in kinds and not _rest_is_told(self.parts, bool(kinds & {"incolor", "recolor"}))
+        if not spared and ("keep" not in kinds or alone or verbs):
             return False
         text = self._text(part.tokens)
         # "keep the subject sharp", "but not the sky", "除了天空，"
@@ -358,6 +359,15 @@ class Reader:
             gap = "" if not text or (piece[0].cjk and text[-1] > "\u3000") else " "
             text += gap + self.source.text[piece[0].start : piece[-1].end]
         return text.strip()
+
+
+def _rest_is_told(all_parts: list[Part], colored: bool) -> bool:
+    """Whether the rest of "keep only the leaf" is told: "blur the rest"; after "in colour", that it loses its own."""
+    return any(
+        any(t.kind == "rest" for t in part.tokens)
+        and (not colored or any(t.value == "black_and_white" for t in part.tokens))
+        for part in all_parts
+    )
 
 
 def _spares(tokens: list[Token]) -> bool:

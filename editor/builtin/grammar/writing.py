@@ -7,10 +7,12 @@ from typing import Any
 from editor.base import NotUnderstood
 from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, resolve
-from editor.builtin.grammar.clause import Clause, cannot
+from editor.builtin.grammar.clause import Clause, cannot, unknown_words
 from editor.builtin.grammar.messages import say
 
 MAX_TEXT = 500
+_CHANGING = {"change", "turn", "modify", "alter", "edit", "改", "改成", "改为", "变成", "变为",
+             "更改", "修改"}  # fmt: skip
 _NO_TEXT = 'Put the words to write in quotation marks: write "HELLO" at the top.'
 _TWO_TEXTS = "One text at a time, please: two quotations stand in one step."
 
@@ -27,8 +29,9 @@ def writing(clause: Clause) -> list[Op] | None:
         raise NotUnderstood(say(_TWO_TEXTS if quotes else _NO_TEXT))
     if not (marks or clause.has("write", "textnoun", "add", "verb", "by")):
         raise NotUnderstood(say("A quotation alone is no step; say where to write it."))
-    if clause.has("swap"):
+    if clause.has("swap") or _speaks_of_text_there(clause, quotes[0]):
         raise cannot("replace")
+    _refuse_surfaces(clause)
     words = clause.tokens[quotes[0]].value.strip()
     if not words or len(words) > MAX_TEXT:
         raise NotUnderstood(say("The text to write must have 1 to {} characters.", MAX_TEXT))
@@ -48,6 +51,23 @@ def writing(clause: Clause) -> list[Op] | None:
     if sizes and name == "text":
         much = Much(2 if sizes[0].value > 0 else 0, much.number)
     return [Op(name, resolve(name, 1, much)[1], WHOLE, params)]
+
+
+def _speaks_of_text_there(clause: Clause, quote: int) -> bool:
+    """ "change the text to “OPEN”": words that the photo shows are to become others."""
+    named = any(clause.tokens[i].kind in ("textnoun", "write") for i in range(quote))
+    return named and any(clause.tokens[i].text in _CHANGING for i in clause.at("verb"))
+
+
+def _refuse_surfaces(clause: Clause) -> None:
+    """ "on the sign", "a sign that says": a thing in the scene, which has its own shape and lies at an angle."""
+    for i in clause.at("write"):
+        before = clause.before(i)
+        if before is None or before.kind != "det":
+            continue
+        lead = clause.before(i - 1)
+        if clause.tokens[i].text in ("sign", "stamp") or (lead is not None and lead.kind == "of"):
+            raise unknown_words([clause.tokens[i].text])
 
 
 def _position(clause: Clause, name: str) -> str:
