@@ -9,9 +9,13 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
+import socket
+import struct
 import tempfile
 import threading
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -219,6 +223,34 @@ def test_a_gallery_is_not_made_twice(tmp_path: Path) -> None:
     assert page.read_text() != "kept"
 
 
+@pytest.mark.parametrize("what", ["page", "picture"])
+def test_a_gallery_that_filled_the_disk_is_made_whole_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def no_links(self: Path, target: Path) -> None:
+        raise OSError("this file system has no links")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    run = make_run(tmp_path / "runs")
+    if what == "picture":  # larger than all else
+        with run.image(view(run).started.image).open("ab") as file:
+            file.write(bytes(200_000))
+    (tmp_path / "whole").mkdir()
+    write_gallery([run], tmp_path / "whole" / "g.html")
+    files = [path for path in (tmp_path / "whole" / "g.files").rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    assert largest.suffix == {"page": ".html", "picture": ".png"}[what]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest.stat().st_size - 1, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_gallery([run], tmp_path / "g.html")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    write_gallery([run], tmp_path / "g.html")
+    assert (tmp_path / largest.relative_to(tmp_path / "whole")).read_bytes() == largest.read_bytes()
+
+
 def test_a_gallery_shows_the_thumbnail_that_was_kept_with_a_run(tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs")
     small = kept(run)
@@ -371,3 +403,14 @@ def test_the_server_gives_nothing_else(server, path: str) -> None:
 
 def test_the_server_answers_to_its_own_name_only(server) -> None:
     assert get(server, "/", host="evil.example:80")[0] == 403
+    assert get(server, "/", host="localhost")[0] == 200  # how browsers name port 80
+
+
+def test_a_browser_that_goes_away_is_no_error(server, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_connection(server.server_address) as browser:
+        # reset at once, while the page is made
+        browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        browser.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+    assert get(server, "/cards.json")[0] == 200
+    time.sleep(0.3)
+    assert capfd.readouterr().err == ""

@@ -55,7 +55,7 @@ def serve(folder: str | None, port: int) -> None:
     """Serve until interrupted."""
     from agent import report
 
-    root = Path(folder) if folder is not None else config.load({}).runs
+    root = config.load({"runs": folder}).runs
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder.")
     server = report.serve(root, port)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from agent.errors import TraceError
 from agent.report.images import Picture
 from agent.report.page import Album, key, render
 from agent.report.safe import environment, file_name, script_json, visible
+from agent.trace.pictures import read_png
 from agent.trace.reader import Run
 from agent.trace.thumbnail import kept, thumbnail
 from agent.trace.view import RunView, number, said, view
@@ -22,10 +21,9 @@ from agent.trace.writer import write_atomic
 
 LONGEST = 400
 """Characters of a request on a card."""
-Progress = Callable[[int, int], None]
 
 
-def write_gallery(runs: list[Run], target: Path, progress: Progress = lambda done, total: None) -> int:
+def write_gallery(runs: list[Run], target: Path) -> int:
     """Write `target` and the folder `<target's stem>.files` beside it; returns how many runs could be shown.
 
     Thumbnails and pages that are newer than their run's result.json are kept. Raises TraceError or OSError.
@@ -33,13 +31,9 @@ def write_gallery(runs: list[Run], target: Path, progress: Progress = lambda don
     folder = target.with_name(f"{target.stem}.files")
     for part in ("thumbs", "runs", "images"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    cards: list[dict[str, Any]] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         made = pool.map(lambda run: _write_run(run, folder, target.name), runs)
-        for done, found in enumerate(made, 1):
-            if found is not None:
-                cards.append(found)
-            progress(done, len(runs))
+        cards = [found for found in made if found is not None]
     write_atomic(target, gallery_page(cards, folder.name, live=False).encode())
     return len(cards)
 
@@ -95,7 +89,7 @@ def _write_run(run: Run, folder: Path, gallery: str) -> dict[str, Any] | None:
         pictures = folder / "images" / found["name"]
         _place_pictures(shown, pictures)
         album = Album(run, folder=f"../images/{found['name']}", overlays=False)
-        page.write_text(render(shown, album, back=f"../../{quote(gallery)}"), "utf-8")
+        write_atomic(page, render(shown, album, back=f"../../{quote(gallery)}").encode())
     found["thumb"] = thumb.exists()
     return found
 
@@ -114,11 +108,12 @@ def _place_pictures(shown: RunView, folder: Path) -> None:
     previews = (one.image for of_step in shown.previews.values() for one in of_step)
     for ref in (*shown.pictures, *previews):
         target = folder / key(ref)
+        if target.exists():
+            continue
         with suppress(TraceError, OSError, ValueError):
             source = shown.run.image(ref)
-            if target.exists() or not source.is_file():
-                continue
-            try:
+            if source.is_file():
                 target.hardlink_to(source)
-            except OSError:
-                shutil.copyfile(source, target)
+                continue
+        if (data := read_png(shown.run, ref)) is not None:
+            write_atomic(target, data)

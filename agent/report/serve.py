@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,6 +40,11 @@ class Server(ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._cards: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
         self._thumbs: dict[str, tuple[tuple[int, int], bytes | None]] = {}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away in the middle of a page is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -87,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with a page, a picture or the news."""
         # another site's name that was made to point here (DNS rebinding) is not ours
-        host = (self.headers.get("Host") or "").rpartition(":")[0]
+        host = (self.headers.get("Host") or "").partition(":")[0]  # without a port where that is 80
         if host not in (HOST, "localhost"):
             return self._send(403, "text/plain", b"wrong host")
         path = unquote(self.path.partition("?")[0])
