@@ -225,6 +225,60 @@ def test_iptc_captions_survive_without_the_old_thumbnail(tmp_path: Path) -> None
     assert b"OLDTHUMB" not in (tmp_path / "b.jpg").read_bytes()
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_what_a_photo_says_of_itself_goes_into_a_tiff_and_out_as_it_is(order: str, tmp_path: Path) -> None:
+    def entry(tag: int, kind: int, count: int, raw: bytes) -> bytes:
+        return struct.pack(order + "HHI", tag, kind, count) + raw
+
+    def number(value: int) -> bytes:
+        return struct.pack(order + "I", value)
+
+    owner = "© Jörg".encode()
+    groups = [
+        # a time of exposure that is a text, which no reader expects and no writer may trip over
+        struct.pack(order + "H", 3) + entry(0x829A, 2, 3, b"1s\0\0")
+        + entry(0xA005, 4, 1, number(200)) + entry(0xA430, 2, len(owner) + 1, number(250)) + bytes(4),
+        struct.pack(order + "H", 1) + entry(1, 2, 4, b"R98\0") + bytes(4),
+    ]  # fmt: skip
+    first = (
+        struct.pack(order + "H", 3)
+        + entry(271, 2, len(owner) + 1, number(250))
+        + entry(18246, 3, 1, struct.pack(order + "HH", 4, 0))
+        + entry(0x8769, 4, 1, number(100))
+        + bytes(4)
+    )
+    exif = (b"II*\0" if order == "<" else b"MM\0*") + number(8) + first
+    exif = exif.ljust(100, b"\0") + groups[0]
+    exif = (exif.ljust(200, b"\0") + groups[1]).ljust(250, b"\0") + owner + b"\0"
+
+    photo = photos.load(write(tmp_path / "a.jpg", scene(), exif=b"Exif\0\0" + exif))
+    photos.save(photo, photo.image, tmp_path / "b.tif")
+    assert cv2.imread(str(tmp_path / "b.tif")).shape == scene().shape
+    photo = photos.load(tmp_path / "b.tif")
+    photos.save(photo, photo.image, tmp_path / "c.jpg")
+    assert photo.notes == []
+    text = owner.decode("latin-1")  # Pillow reads bytes as that
+    for path in ("b.tif", "c.jpg"):
+        with PILImage.open(tmp_path / path) as im:
+            found = im.getexif()
+            assert (found[271], found[18246]) == (text, 4)
+            assert found.get_ifd(0x8769)[0xA430] == text
+            assert found.get_ifd(0xA005) == {1: "R98"}
+    assert b"1s\0" in (tmp_path / "c.jpg").read_bytes()
+
+
+def test_captions_go_into_a_tiff_and_are_missed_elsewhere(tmp_path: Path) -> None:
+    records = b"\x1c\x02\x78\x00\x07caption"
+    body = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(records)) + records
+    segment = b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+    photo = photos.load(write(tmp_path / "a.jpg", scene(), extra=segment))
+    photos.save(photo, photo.image, tmp_path / "b.tif")
+    assert photo.notes == []
+    assert photos.load(tmp_path / "b.tif").carried.iptc == records
+    photos.save(photo, photo.image, tmp_path / "b.png")
+    assert photo.notes == ["Its IPTC captions are not kept, as PNG has no place for them."]
+
+
 @pytest.mark.parametrize("extension", ["png", "tif"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("profile", [False, True])
@@ -452,12 +506,125 @@ def test_palette_png_and_its_text(tmp_path: Path) -> None:
     found = reopened(tmp_path / "b.png")
     assert (np.asarray(found) == expected).all()
     assert found.info["Description"] == "a test"
+    assert photo.notes == []
+    photos.save(photo, photo.image, tmp_path / "b.webp")
+    assert photo.notes == ["Its PNG texts are not kept, as WEBP has no place for them."]
 
 
-def test_the_thumbnail_of_the_old_picture_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_metadata_behind_the_picture_of_a_png(depth: type[np.uint8 | np.uint16], tmp_path: Path) -> None:
+    bare = photos.encode_png(scene().astype(depth))
+    extra = b"".join(png.metadata_chunks(None, exif_bytes().removeprefix(b"Exif\0\0"), XMP, None))
+    (tmp_path / "a.png").write_bytes(bare[:-12] + extra + bare[-12:])
+    carried = photos.load(tmp_path / "a.png").carried
+    assert (carried.exif, carried.xmp) == (exif_bytes().removeprefix(b"Exif\0\0"), XMP)
+
+
+@pytest.mark.parametrize("text", ["", "\nexif\n 4\nzz", "\nexif\n 14\n" + b"Exif\0\0MM\0*\0\0\0\x08".hex()])
+def test_exif_as_imagemagick_wrote_it(text: str, tmp_path: Path) -> None:
+    said = png.chunk(b"tEXt", b"Raw profile type exif\0" + text.encode())
+    (tmp_path / "a.png").write_bytes(png.with_chunks(photos.encode_png(scene()), [said]))
+    carried = photos.load(tmp_path / "a.png").carried
+    assert carried.exif == (b"MM\0*\0\0\0\x08" if text.endswith("8") else None)
+
+
+def test_grey_with_alpha_of_sixteen_bits_is_read_again(tmp_path: Path) -> None:
+    grey, alpha = (scene()[..., channel].astype(np.uint16) * 257 for channel in (1, 2))
+    (tmp_path / "a.png").write_bytes(png.encode(grey, alpha))
+    photo = photos.load(tmp_path / "a.png")
+    photos.save(photo, photo.image, tmp_path / "b.tif")
+    again = photos.load(tmp_path / "b.tif")
+    assert (again.image == photo.image).all()
+    assert (again.alpha == alpha).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint32, np.int16])
+def test_a_tiff_of_floats_or_of_32_bits_is_not_called_damaged(dtype: type, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", scene().astype(dtype), photometric="rgb", metadata=None)
+    with pytest.raises(PhotoError, match=r"32-bit TIFFs are not supported; convert it to 16 bits$"):
+        photos.load(tmp_path / "a.tif")
+
+
+def test_the_clear_level_of_a_grey_sixteen_bit_png(tmp_path: Path) -> None:
+    grey = scene()[..., 1].astype(np.uint16) * 257
+    clear = png.chunk(b"tRNS", struct.pack(">H", grey[0, 0]))
+    (tmp_path / "a.png").write_bytes(png.with_chunks(photos.encode_png(grey), [clear]))
+    photo = photos.load(tmp_path / "a.png")
+    assert ((photo.alpha == 0) == (grey == grey[0, 0])).all()
+    assert (photo.image[..., 0] == grey).all()
+
+
+def marked(kind: str, path: Path) -> Path:
+    """A file whose colours are marked, without a profile: by code points, by a gamma, by a camera."""
+    path = path / f"a.{kind.split()[0]}"
+    if kind == "jpg R03":
+        exif = PILImage.Exif()
+        exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+        return write(path, scene(), exif=exif.tobytes())
+    if kind.startswith("png"):
+        bodies = {
+            "png cICP": (b"cICP", bytes((12, 13, 0, 1))),
+            "png gAMA": (b"gAMA", struct.pack(">I", 100000)),
+            "png plain": (b"gAMA", struct.pack(">I", 45450)),
+        }
+        path.write_bytes(png.with_chunks(photos.encode_png(scene()), [png.chunk(*bodies[kind])]))
+    elif kind == "heic HLG":
+        heif = pytest.importorskip("pillow_heif")
+        made = heif.from_pillow(PILImage.fromarray(scene()))
+        made.save(path, color_primaries=9, transfer_characteristics=18, matrix_coefficients=9)
+    else:
+        data = bytearray(write(path, scene()).read_bytes())
+        if kind == "avif PQ":
+            at = data.index(b"colrnclx") + 8
+            data[at : at + 4] = struct.pack(">HH", 9, 16)
+        path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("jpg R03", "Adobe RGB"), ("png cICP", "Display P3"), ("png gAMA", "gamma 1.00"),
+        ("avif PQ", "BT.2020, HDR (PQ)"), ("heic HLG", "BT.2020, HDR (HLG)"), ("png plain", ""), ("avif plain", ""),
+    ],
+)  # fmt: skip
+def test_colours_marked_without_a_profile_are_noted(kind: str, words: str, tmp_path: Path) -> None:
+    note = f"Its colours are marked as {words}, without a profile; they were taken as sRGB."
+    assert photos.load(marked(kind, tmp_path)).notes == ([note] if words else [])
+
+
+def test_xmp_says_nothing_of_what_is_not_kept(tmp_path: Path) -> None:
+    packet = XMP.replace(
+        b"<dc:creator>",
+        b'<c:Directory xmlns:c="http://ns.google.com/photos/1.0/container/"/>'
+        b'<m:MotionPhoto xmlns:m="http://ns.google.com/photos/1.0/camera/">1</m:MotionPhoto>'
+        b'<h:Version xmlns:h="http://ns.adobe.com/hdr-gain-map/1.0/">1.0</h:Version>'
+        b'<x:Thumbnails xmlns:x="http://ns.adobe.com/xap/1.0/">OLD</x:Thumbnails><dc:creator>',
+    )
+    photo = photos.load(write(tmp_path / "a.jpg", scene(), xmp=packet))
+    assert [note for note in photo.notes if "moving picture" in note]
+    photos.save(photo, photo.image, tmp_path / "b.jpg")
+    left = photos.load(tmp_path / "b.jpg").carried.xmp or b""
+    assert b"Ann" in left
+    assert not [word for word in (b"Directory", b"Motion", b"1.0<", b"OLD") if word in left]
+
+
+@pytest.mark.parametrize("held", ["aux", "depth_images"])
+def test_a_gain_map_of_a_heic_is_missed(held: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    source = write(tmp_path / "a.heic", scene())
+    assert photos.load(source).notes == []
+    found = heif.open_heif(source, convert_hdr_to_8bit=True)
+    found[0].info[held] = {"urn:com:apple:photo:2020:aux:hdrgainmap": [3]}
+    monkeypatch.setattr(heif, "open_heif", lambda *_, **__: found)
+    assert ["gain map" in note for note in photos.load(source).notes] == [True]
+
+
+@pytest.mark.parametrize("tags", [(0x0201, 0x0202), (0x0111, 0x0117)], ids=["jpeg", "uncompressed"])
+def test_the_thumbnail_of_the_old_picture_is_gone(tags: tuple[int, int], tmp_path: Path) -> None:
     thumbnail = b"\xff\xd8" + b"THUMBNAIL" * 9 + b"\xff\xd9"
     first = struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 26)
-    second = struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, 56, 0x0202, 4, 1, len(thumbnail), 0)
+    second = struct.pack("<HHHIIHHIII", 2, tags[0], 4, 1, 56, tags[1], 4, 1, len(thumbnail), 0)
     exif = b"Exif\0\0II*\0\x08\0\0\0" + first + second + thumbnail
     photo = photos.load(write(tmp_path / "a.jpg", scene(), exif=exif))
     photos.save(photo, photo.image, tmp_path / "b.jpg")
@@ -670,6 +837,15 @@ def test_masks(tmp_path: Path) -> None:
         photos.load_mask(tmp_path / "none.png", (96, 64))
 
 
+def test_a_mask_may_be_as_large_as_its_photo(tmp_path: Path) -> None:
+    header = png.chunk(b"IHDR", struct.pack(">IIBBBBB", 300_000, 1000, 8, 0, 0, 0, 0))
+    (tmp_path / "mask.png").write_bytes(png.SIGNATURE + header + png.chunk(b"IDAT", b""))
+    with pytest.raises(PhotoError, match="more than the limit of 250"):
+        photos.load_mask(tmp_path / "mask.png", (96, 64))
+    with pytest.raises(PhotoError, match=r"damaged or cut off|GB are free"):
+        photos.load_mask(tmp_path / "mask.png", (300_000, 1000))
+
+
 def test_default_output(tmp_path: Path) -> None:
     assert photos.default_output("a/b.c.JPG") == Path("a/b.c.reedit.JPG")
     write(tmp_path / "x.jpg", scene()).rename(tmp_path / "DSC_1")
@@ -744,6 +920,9 @@ def test_a_file_made_meanwhile_is_not_lost(tmp_path: Path, monkeypatch: pytest.M
         write_atomic(target, b"mine", overwrite=False)
     assert target.read_bytes() == b"someone else's"
     write_atomic(tmp_path / "b.jpg", b"mine", overwrite=False)
+    monkeypatch.setattr(Path, "replace", no_links)
+    with pytest.raises(PhotoError, match="permission denied"):
+        write_atomic(tmp_path / "c.jpg", b"mine", overwrite=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
 
 

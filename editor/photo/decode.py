@@ -7,6 +7,8 @@ before any pixel is decoded. Whatever they raise is turned into a PhotoError by 
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import PhotoError, UsageError
-from editor.photo import png
+from editor.photo import metadata, png
 from editor.photo.files import HEIC_HINT
 from editor.photo.model import Carried, Samples, SizeCheck
 
@@ -23,17 +25,14 @@ if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 _RAW_TAGS = (50706, 50740)  # DNGVersion, DNGPrivateData
-_TIFF_KEPT = (
-    270,
-    271,
-    272,
-    305,
-    306,
-    315,
-    33432,
-)  # description, make, model, software, date, artist, copyright
 _TIFF_XMP, _TIFF_ICC = 700, 34675
 _TIFFFILE_CODECS = (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate's old number
+_FURTHER = "Further pictures in the file (a depth or HDR gain map, a moving picture, say) are not kept."
+# Coding-independent code points (ITU-T H.273, tables 2 and 3). BT.601 and BT.709 are near enough to sRGB.
+_SRGB_PRIMARIES, _SRGB_TRANSFERS = (1, 2, 5, 6), (1, 2, 6, 13, 14, 15)
+_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+_TRANSFERS = {8: "linear light", 16: "HDR (PQ)", 18: "HDR (HLG)"}
+_SRGB_GAMMA = 45455  # as the chunk gAMA has it
 _FROM_OPENCV = {3: 4, 4: 5}  # channels -> COLOR_BGR2RGB, COLOR_BGRA2RGBA
 
 
@@ -110,15 +109,18 @@ def _common(im: PilImage) -> dict[str, Any]:
     exif, xmp, dpi = im.info.get("exif"), im.info.get("xmp"), im.info.get("dpi")
     if isinstance(exif, bytes):
         exif = exif.removeprefix(b"Exif\0\0")
-    if dpi:
-        pair = tuple(float(value) for value in dpi)
-        dpi = pair if len(pair) == 2 and all(1 <= value < 65536 for value in pair) else None
     return {
         "icc": im.info.get("icc_profile") or None,
         "exif": exif or None,
         "xmp": xmp if isinstance(xmp, bytes) and xmp else None,
-        "dpi": dpi,
+        "dpi": _dpi(dpi) if dpi else None,
     }
+
+
+def _dpi(values: Iterable[float]) -> tuple[float, float] | None:
+    """Dots per inch, across and down; None for what cannot be."""
+    pair = tuple(float(value) for value in values)
+    return (pair[0], pair[1]) if len(pair) == 2 and all(1 <= value < 65536 for value in pair) else None
 
 
 def _finish(im: PilImage, notes: list[str], **more: Any) -> Decoded:
@@ -133,8 +135,8 @@ def _jpeg(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     check(*im.size, 8)
     _, notes = _pick_frame(1, frame)
     tables, sampling = im.quantization, JpegImagePlugin.get_sampling(im)
-    if "mp" in im.info:
-        notes.append("Further pictures in the file (a depth or HDR gain map, say) are not kept.")
+    if "mp" in im.info or metadata.names_a_video(im.info.get("xmp")):
+        notes.append(_FURTHER)
     im.decodermaxblock = len(data)  # in one go: between blocks it would wait for the interpreter's lock
     im.load()
     encoder: dict[str, Any] = {"progressive": bool(im.info.get("progressive"))}
@@ -157,15 +159,15 @@ def _png(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     deep = data[24] == 16
     check(*im.size, 16 if deep else 8)
     chosen, notes = _pick_frame(im.n_frames, frame)
-    more: dict[str, Any] = {"chunks": png.carried_chunks(data)}
+    more: dict[str, Any] = {"chunks": png.carried_chunks(data), "space": _png_space(data)}
     if deep and im.n_frames == 1:
         samples = png.decode_deep(data)
         if data[25] in (0, 4) and samples.ndim == 3:  # OpenCV widens grey with alpha to RGBA
-            samples = samples[..., [0, 3]]
-        # These may stand after the picture, where Pillow looks only when it decodes.
-        late = dict(png.chunks(data))
+            samples = samples[..., [0, -1]]
+        # Metadata may stand after the picture, where Pillow looks only when it decodes.
+        im = PngImagePlugin.PngImageFile(io.BytesIO(png.without_picture(data)))
         carried = Carried(**_common(im), **more)
-        carried.exif = late.get(b"eXIf") or _old_png_exif(im)
+        carried.exif = carried.exif or _old_png_exif(im)
         return _deep(samples, carried, notes)
     im.seek(chosen)
     im.load()
@@ -179,9 +181,29 @@ def _png(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
 def _old_png_exif(im: PilImage) -> bytes | None:
     """EXIF as ImageMagick wrote it before PNG had a chunk for it: hexadecimal text."""
     text = im.info.get("Raw profile type exif")
-    if not isinstance(text, str):
+    try:
+        return bytes.fromhex("".join(str(text or "").split("\n")[3:])).removeprefix(b"Exif\0\0") or None
+    except ValueError:
         return None
-    return bytes.fromhex("".join(text.split("\n")[3:])).removeprefix(b"Exif\0\0")
+
+
+def _png_space(data: bytes) -> str | None:
+    """As Carried.space, from the chunks cICP, sRGB and gAMA (PNG specification, third edition, 4.3)."""
+    found = dict(png.chunks(data))
+    if len(points := found.get(b"cICP", b"")) == 4:
+        return _code_points(points[0], points[1])
+    gamma = int.from_bytes(found.get(b"gAMA", b"")[:4])
+    if gamma and b"sRGB" not in found and abs(gamma - _SRGB_GAMMA) > 0.05 * _SRGB_GAMMA:
+        return f"gamma {1e5 / gamma:.2f}"
+    return None
+
+
+def _code_points(primaries: int, transfer: int) -> str | None:
+    """As Carried.space, from code points of ITU-T H.273."""
+    if primaries in _SRGB_PRIMARIES and transfer in _SRGB_TRANSFERS:
+        return None
+    names = _PRIMARIES.get(primaries), _TRANSFERS.get(transfer)
+    return ", ".join(filter(None, names)) or f"H.273 code points {primaries} and {transfer}"
 
 
 def _deep(samples: Samples, carried: Carried, notes: list[str]) -> Decoded:
@@ -230,7 +252,9 @@ def _avif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     at = data.find(b"pixi", 0, 1 << 16)
     if at > 0 and len(data) > at + 9 and data[at + 9] > 8:
         notes.append(f"The {data[at + 9]}-bit AVIF is edited and saved at 8 bits.")
-    return _finish(im, notes)
+    at = data.find(b"colrnclx", 0, 1 << 16)
+    space = _code_points(*struct.unpack_from(">HH", data, at + 8)) if at > 0 else None
+    return _finish(im, notes, space=space)
 
 
 def _heif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
@@ -242,28 +266,30 @@ def _heif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     chosen, notes = _pick_frame(len(found), frame)
     width, height = found[chosen].size
     check(width, height, 12)
-    bits = found[chosen].info.get("bit_depth", 8)
-    if bits > 8:
+    info = found[chosen].info
+    if (bits := info.get("bit_depth", 8)) > 8:
         notes.append(f"The {bits}-bit HEIC is edited and saved at 8 bits.")
+    if info.get("depth_images") or info.get("aux"):
+        notes.append(_FURTHER)
+    points = info.get("nclx_profile")
+    space = _code_points(points["color_primaries"], points["transfer_characteristics"]) if points else None
     # libheif has turned the picture upright, and to_pillow sets the EXIF orientation to match.
-    return _finish(found[chosen].to_pillow(), notes)
+    return _finish(found[chosen].to_pillow(), notes, space=space)
 
 
 def _tiff(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
     from PIL import TiffImagePlugin
 
-    if data[8:10] == b"CR":
+    # by its directories: Pillow opens only what it can name the mode of
+    pages = metadata.pages(data)
+    tags = _tiff_tags(data, pages[0])
+    developed = not any(tag in tags for tag in _RAW_TAGS) and tags.get(262) != 32803
+    if data[8:10] == b"CR" or not developed or int(tags.get(254, 0)) & 1:
         raise PhotoError("this is a camera's raw file; develop it to a 16-bit TIFF first")
-    im = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-    tags = im.tag_v2
-    if any(tag in tags for tag in _RAW_TAGS) or tags.get(262) == 32803 or int(tags.get(254, 0)) & 1:
-        raise PhotoError("this is a camera's raw file; develop it to a 16-bit TIFF first")
-    check(*im.size, 16)
-    chosen, notes = _pick_frame(im.n_frames, frame)
-    im.seek(chosen)
-    check(*im.size, 16)
-    tags = im.tag_v2
-    carried = _tiff_carried(im, tags)
+    chosen, notes = _pick_frame(len(pages), frame)
+    tags = _tiff_tags(data, pages[chosen])
+    check(int(tags.get(256, 0)), int(tags.get(257, 0)), 16)
+    carried = _tiff_carried(tags, *metadata.from_tiff(data, pages[chosen]))
     bits = set(tags.get(258, (1,)))
     if set(tags.get(339, (1,))) != {1} or max(bits) > 16:
         raise PhotoError("floating-point and 32-bit TIFFs are not supported; convert it to 16 bits")
@@ -271,33 +297,40 @@ def _tiff(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
         return _deep(_deep_tiff(data, chosen, tags), carried, notes)
     if max(bits) > 8:
         notes.append(f"The {max(bits)}-bit TIFF is of a kind that is edited and saved at 8 bits.")
+    im = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    im.seek(chosen)
     im.load()  # upright after this
     carried.encoder["upright"] = True
     samples, carried.alpha, carried.mode = _split(im)
     return Decoded(samples, carried, notes)
 
 
-def _tiff_carried(im: PilImage, tags: ImageFileDirectory_v2) -> Carried:
-    """EXIF of a TIFF lies in the file's own directory: what describes the photo is copied into one of its own."""
-    from PIL import Image as Pil
-    from PIL.ExifTags import IFD
+def _tiff_tags(data: bytes, at: int) -> ImageFileDirectory_v2:
+    from PIL import TiffImagePlugin
 
-    exif, found = Pil.Exif(), im.getexif()
-    for tag in _TIFF_KEPT:
-        if isinstance(value := tags.get(tag), str):
-            exif[tag] = value
-    for group in (IFD.Exif, IFD.GPSInfo):
-        if inner := found.get_ifd(group):
-            exif.get_ifd(group).update(inner)
-    exif[0x0112] = tags.get(0x0112, 1)
-    icc, xmp = tags.get(_TIFF_ICC), tags.get(_TIFF_XMP)
-    common = _common(im)
-    common.update(
-        icc=bytes(icc) if isinstance(icc, bytes) and icc else None,
-        xmp=bytes(xmp) if isinstance(xmp, bytes) and xmp else None,
-        exif=exif.tobytes().removeprefix(b"Exif\0\0"),
+    file = io.BytesIO(data)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(data[:16] if data[2] == 43 else data[:8])
+    file.seek(at)
+    tags.load(file)
+    return tags
+
+
+def _tiff_carried(tags: ImageFileDirectory_v2, exif: bytes | None, iptc: bytes | None) -> Carried:
+    icc, xmp = (
+        bytes(value) if isinstance(value := tags.get(tag), bytes) else b"" for tag in (_TIFF_ICC, _TIFF_XMP)
     )
-    return Carried(**common, encoder={"raw": tags.get(259, 1) == 1})
+    inches = {2: 1.0, 3: 2.54}.get(tags.get(296, 2))
+    dpi = None
+    if inches and 282 in tags and 283 in tags:
+        dpi = _dpi(float(tags[tag]) * inches for tag in (282, 283))
+    return Carried(
+        icc=icc or None,
+        exif=exif,
+        xmp=xmp or None,
+        iptc=iptc,
+        dpi=dpi,
+        encoder={"raw": tags.get(259, 1) == 1},
+    )
 
 
 def _deep_tiff(data: bytes, page: int, tags: ImageFileDirectory_v2) -> Samples:
@@ -305,10 +338,10 @@ def _deep_tiff(data: bytes, page: int, tags: ImageFileDirectory_v2) -> Samples:
     found = _by_tifffile(data, page) if tags.get(259, 1) in _TIFFFILE_CODECS else _by_opencv(data, page)
     if found.dtype != np.uint16 or found.ndim not in (2, 3):
         raise PhotoError("the picture in it cannot be decoded")
-    if tags.get(262) == 0:
-        found = 65535 - found
     colors = 3 if tags.get(262) == 2 else 1
     extra = tags.get(338, ())
+    if tags.get(262) == 0:
+        found = 65535 - found
     if found.ndim == 3:
         found = found[..., : colors + (1 if extra and extra[0] in (1, 2) else 0)]
         if extra and extra[0] == 1:

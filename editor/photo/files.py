@@ -221,7 +221,11 @@ def _place_new(temporary: Path, target: Path) -> None:
             raise
         # No hard links here (FAT, some network file systems): reserve the name, then move onto it.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        except OSError:
+            target.unlink()
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

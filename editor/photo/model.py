@@ -24,7 +24,8 @@ class Carried:
 
     mode: "RGB", "L" or "CMYK", the way the file stores colour; native: its own samples, None when they are the
     working picture itself. to_native: sRGB (H, W, 3) -> samples of `mode` in the file's profile; None when there
-    is no conversion. assumed: the profile could not be used and sRGB was assumed.
+    is no conversion. assumed: the profile could not be used and sRGB was assumed. space: what a file without a
+    profile says of its colours where that is not sRGB.
     """
 
     mode: str = "RGB"
@@ -33,6 +34,7 @@ class Carried:
     alpha: Samples | None = None
     icc: bytes | None = None
     assumed: bool = False
+    space: str | None = None
     exif: bytes | None = None  # a TIFF structure, without the "Exif\0\0" of JPEG
     xmp: bytes | None = None
     iptc: bytes | None = None  # IPTC-IIM records of a JPEG

@@ -15,9 +15,9 @@ from editor.photo.model import Samples, SizeCheck
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
-_TEXT = (b"tEXt", b"zTXt", b"iTXt")
+TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _NEEDED = (b"IHDR", b"PLTE", b"tRNS")
-_KEPT = (*_COLOR, *_TEXT, b"iCCP", b"eXIf", b"pHYs")
+_KEPT = (*_COLOR, *TEXT, b"iCCP", b"eXIf", b"pHYs")
 _XMP_KEY = b"XML:com.adobe.xmp\0"
 _EXIF_KEY = b"Raw profile type "
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -49,13 +49,19 @@ def carried_chunks(data: bytes) -> tuple[bytes, ...]:
     kept = []
     for kind, body in chunks(data):
         mine = body.startswith((_XMP_KEY, _EXIF_KEY))
-        if kind in _COLOR or (kind in _TEXT and not mine):
+        if kind in _COLOR or (kind in TEXT and not mine):
             kept.append(chunk(kind, body))
     return tuple(kept)
 
 
+def without_picture(data: bytes) -> bytes:
+    """A PNG's other chunks, wherever they stand, before an empty picture."""
+    kept = [chunk(kind, body) for kind, body in chunks(data) if kind not in (b"IDAT", b"IEND")]
+    return SIGNATURE + b"".join(kept) + chunk(b"IDAT", b"")
+
+
 def decode_deep(data: bytes) -> Samples:
-    """The samples of a 16-bit PNG, (H, W), (H, W, 3) or (H, W, 4). Raises OSError."""
+    """The samples of a 16-bit PNG, (H, W), or (H, W, C) of grey and alpha, RGB or RGBA. Raises OSError."""
     import cv2
 
     # Only what makes the picture is handed on: libpng prints warnings about odd profiles on stderr.
@@ -67,6 +73,10 @@ def decode_deep(data: bytes) -> Samples:
     if found is None or found.dtype != np.uint16:
         raise OSError("not decodable")
     if found.ndim == 2:
+        if (
+            len(clear := dict(parts).get(b"tRNS", b"")) == 2
+        ):  # the level that is transparent, which OpenCV skips
+            found = np.dstack([found, np.where(found == int.from_bytes(clear), 0, 65535).astype(np.uint16)])
         return cast("Samples", found)
     order = cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     return cast("Samples", cv2.cvtColor(found, order))

@@ -120,6 +120,8 @@ def _develop(found: Decoded) -> Image:
         except color.ProfileError as error:
             carried.assumed = True
             found.notes.append(f"Its colour profile {error}, so its colours were taken as sRGB.")
+    elif space := carried.space or metadata.space(carried.exif):
+        found.notes.append(f"Its colours are marked as {space}, without a profile; they were taken as sRGB.")
     if way is not None:
         carried.native, carried.to_native = samples, way.to_native
         return way.to_working(samples)
@@ -189,7 +191,8 @@ def load_mask(path: PathLike, size: tuple[int, int]) -> Mask:
     if kind is None:
         raise PhotoError(f"{name}: {foreign(data)}; a mask can be {SUPPORTED}")
     with _boundary(name):
-        found = decode(data, kind, None, size_check(250))
+        # a mask that fits is no larger than the photo, whose size was checked
+        found = decode(data, kind, None, size_check(max(250, size[0] * size[1] / 1e6)))
         if not found.carried.encoder.pop("upright", False):
             _turn(found, metadata.orientation(found.carried.exif))
         mask = _mask_values(found.samples, found.carried)

@@ -208,6 +208,10 @@ def _describe(
     elif kind == "JPEG" and len(xmp) > _MAX_XMP:
         xmp = None
         _note(photo, "Its XMP data do not fit into a JPEG (64 KB) and are replaced.")
+    if carried.iptc and kind not in ("JPEG", "TIFF"):
+        _note(photo, f"Its IPTC captions are not kept, as {kind} has no place for them.")
+    if kind != "PNG" and any(chunk[4:8] in png.TEXT for chunk in carried.chunks):
+        _note(photo, f"Its PNG texts are not kept, as {kind} has no place for them.")
     made.xmp = xmp or metadata.merge_xmp(None, source_type, software, run_id)
 
 
@@ -272,6 +276,7 @@ def _tiff(photo: Photo, made: Output, _quality: int | None) -> bytes:
         icc=made.icc,
         exif=made.exif,
         xmp=made.xmp,
+        iptc=photo.carried.iptc,
         dpi=photo.carried.dpi,
         compressed=not raw,
     )
