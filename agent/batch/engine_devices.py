@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Never
 
 import editor as editors
-from agent.batch.engine_threads import ThreadEngine
+from agent.batch.engine_threads import PATIENCE, ThreadEngine
 from agent.batch.feed import Feed, Reports
 from agent.batch.health import Health
 from agent.batch.work import Report, Work, worker_died
-from agent.batch.workers import PATIENCE, Worker, at_work, close_lanes, cpus, run_lanes
+from agent.batch.workers import Lane, Worker, at_work, close_lanes, cpus, run_lanes
 from agent.config import Settings
 from editor.base import Editor
 
@@ -83,26 +83,23 @@ class DeviceEngine:
         return lane.health.left_out
 
 
-class _Lane:
+class _Lane(Lane):
     """A device and the worker on it. left_out: asked between jobs whether the device is to be used no more."""
 
     def __init__(
         self, device: str, capacity: int, arguments: tuple[object, ...], left_out: Callable[[_Lane], bool]
     ) -> None:
-        self.device = device
+        super().__init__(PATIENCE + 5)  # which its jobs get
         self.health = Health(device)
         self._capacity = capacity
         self._arguments = arguments
         self._left_out = left_out
-        self._worker: Worker | None = None
         self._in_flight: dict[str, Work] = {}
         self._next: Work | None = None
         """Taken from the feed, to be run alone when the others have ended."""
-        self._ending = False
-        self._lock = threading.Lock()
 
     def work_off(self, feed: Feed, done: Reports) -> None:
-        """Hand the feed's work to the worker until there is no more. Runs in a thread of its own."""
+        """Several jobs at a time, until the device is left out."""
         try:
             while not self._ending:
                 idle = not self._in_flight and self._next is None
@@ -157,27 +154,10 @@ class _Lane:
     def _ready_worker(self) -> Worker:
         if self.health.broken and self._worker is not None:
             self._worker.terminate()
-            self._worker.join()
+            self._worker.join(self._patience)
             self._worker, self.health.broken = None, False
-        if self._worker is None:
-            with self._lock:
-                if self._ending:
-                    raise EOFError
-                # not a daemon: torch.compile starts processes of its own
-                self._worker = Worker(_worker, self._arguments, daemon=False)
-            self._worker.pipe.recv()  # it is ready
-        return self._worker
-
-    def terminate(self) -> None:
-        with self._lock:
-            self._ending = True
-            if self._worker is not None:
-                self._worker.terminate()
-
-    def join(self) -> None:
-        worker = self._worker
-        if worker is not None:
-            worker.join(PATIENCE + 5)
+        # not a daemon: torch.compile starts processes of its own
+        return self._worker or self._start(_worker, self._arguments, daemon=False)
 
 
 # in the worker ------------------------------------------------------------------------------------------

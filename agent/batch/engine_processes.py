@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Generator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from agent.batch.feed import Feed, Reports
 from agent.batch.work import Parts, Report, Work, perform, worker_died
-from agent.batch.workers import Worker, at_work, close_lanes, cpus, run_lanes
+from agent.batch.workers import Lane, Worker, at_work, close_lanes, cpus, run_lanes
 
 JOBS_PER_WORKER = 500
 
@@ -39,18 +38,16 @@ class ProcessEngine:
         close_lanes(self._slots)
 
 
-class _Slot:
-    """A place for one worker at a time."""
+class _Slot(Lane):
+    """A lane whose worker does one job at a time."""
 
     def __init__(self, folder: Path, threads: int, jobs_per_worker: int) -> None:
+        super().__init__()
         self._folder, self._threads, self._jobs_per_worker = folder, threads, jobs_per_worker
-        self._worker: Worker | None = None
         self._jobs = 0
-        self._ending = False
-        self._lock = threading.Lock()
 
     def work_off(self, feed: Feed, done: Reports) -> None:
-        """Hand the feed's work to the worker until there is no more. Runs in a thread of its own."""
+        """One job after another."""
         try:
             while (work := feed.take()) is not None:
                 report = self._do(work)
@@ -78,23 +75,9 @@ class _Slot:
             self._worker.dismiss()
             self._worker = None
         if self._worker is None:
-            with self._lock:
-                if self._ending:
-                    raise EOFError
-                self._worker, self._jobs = Worker(_worker, (self._folder, self._threads)), 0
-            self._worker.pipe.recv()  # it is ready
+            self._worker, self._jobs = self._start(_worker, (self._folder, self._threads)), 0
         self._jobs += 1
         return self._worker
-
-    def terminate(self) -> None:
-        with self._lock:
-            self._ending = True
-            if self._worker is not None:
-                self._worker.terminate()
-
-    def join(self) -> None:
-        if self._worker is not None:
-            self._worker.join()
 
 
 # in the worker ------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from agent.batch.engines import PER_EDITOR
 from agent.batch.feed import Feed
 from agent.batch.health import Health
 from agent.batch.sharing import at_urls, share, where
@@ -30,8 +31,6 @@ from agent.errors import UsageError
 from editor import devices
 from editor.photo.files import printable
 
-PER_EDITOR = 6
-"""Jobs in flight per editor, so that it works while other jobs think and are judged."""
 LOOK_AROUND = 10.0
 """Seconds between looks at whether the cluster has grown."""
 ANSWER = 10.0

@@ -76,7 +76,7 @@ class Check:
     def all(self, jobs: Iterable[BatchJob], records: Mapping[str, Record]) -> list[Standing]:
         """Every job's standing, in order; files are read by several threads."""
         with ThreadPoolExecutor(8, thread_name_prefix="reedit-check") as pool:
-            return list(pool.map(lambda job: self.standing(job, records.get(job.id)), jobs, chunksize=256))
+            return list(pool.map(lambda job: self.standing(job, records.get(job.id)), jobs))
 
 
 def refuse_foreign_files(standings: Iterable[Standing], store: Store, ours: set[str]) -> None:

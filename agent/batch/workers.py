@@ -8,10 +8,11 @@ import os
 import queue
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from agent.batch.feed import Feed, Reports, reports
 from agent.batch.state import hold_as_worker
@@ -56,7 +57,7 @@ class Worker:
         """Tell it to end; jobs in the middle close their traces as interrupted."""
         self._process.terminate()
 
-    def join(self, patience: float = PATIENCE) -> None:
+    def join(self, patience: float) -> None:
         """Wait until it has ended; after `patience` seconds it is killed."""
         self._process.join(patience)
         if self._process.is_alive():
@@ -64,20 +65,41 @@ class Worker:
             self._process.join()
 
 
-class Lane(Protocol):
-    """A place for one worker at a time, and the thread that keeps it at work."""
+class Lane(ABC):
+    """A place for one worker at a time. patience: seconds that a worker told to end gets."""
 
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._worker: Worker | None = None
+        self._ending = False
+        self._lock = threading.Lock()
+
+    @abstractmethod
     def work_off(self, feed: Feed, done: Reports) -> None:
         """Hand the feed's work to the worker until there is no more; then put None. Runs in a thread of its own."""
-        ...
+
+    def _start(self, target: Callable[..., object], args: tuple[Any, ...], *, daemon: bool = True) -> Worker:
+        """A new worker, when it is ready. Raises EOFError when it died before, or is not to begin any more."""
+        with self._lock:
+            if self._ending:
+                raise EOFError
+            worker = self._worker = Worker(target, args, daemon=daemon)
+        worker.pipe.recv()
+        return worker
 
     def terminate(self) -> None:
         """Tell the worker to end, and begin no other."""
-        ...
+        with self._lock:
+            self._ending = True
+            worker = self._worker  # the lane's own thread may drop it at any moment
+        if worker is not None:
+            worker.terminate()
 
     def join(self) -> None:
         """Wait until it has ended."""
-        ...
+        worker = self._worker
+        if worker is not None:
+            worker.join(self._patience)
 
 
 def run_lanes(lanes: Sequence[Lane], feed: Feed, close: Callable[[], None]) -> Generator[Report, None, None]:
