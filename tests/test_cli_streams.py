@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +130,25 @@ def test_an_interrupt_that_a_library_swallows_is_heeded_at_the_next_stage(
             boundary._interrupt()
         with pytest.raises(KeyboardInterrupt):
             notify(Stage("reflect"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "shown"),
+    [(Stage("edit", text="make it snow"), "make it snow.*preparing"),
+     (Stage("edit", 1, 1, 3, 4, 8), "edit  round 2 of at most 3  step 2 of 3.*4/8"),
+     (Stage("think", text="make it autumn"), "think  make it autumn")],
+)  # fmt: skip
+def test_a_terminal_shows_what_is_happening(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: Stage, shown: str
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with watch(2, quiet=False) as notify:
+        notify(stage)
+    seen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert re.search(shown, seen)
+    assert ("preparing" in seen) == ("preparing" in shown)
 
 
 def test_a_mistyped_flag_of_serve_is_ours_to_refuse_and_one_behind_dashes_is_vllms(tmp_path: Path) -> None:

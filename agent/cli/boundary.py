@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import functools
+import gc
 import json
 import os
 import signal
@@ -61,6 +62,8 @@ def run(program: Callable[[], int | None]) -> NoReturn:
         if isinstance(error, SystemExit):
             raise
         code = conclude(error, as_json="--json" in sys.argv)
+    finally:
+        gc.freeze()  # or the interpreter's last collection walks through all of torch, for three seconds
     sys.exit(code)
 
 

@@ -37,10 +37,17 @@ def watch(rounds: int, *, quiet: bool) -> Iterator[Callable[[Any], None]]:
                 description=_words(stage, rounds),
                 total=stage.total if known else None,
                 completed=stage.done,
-                count=f"{stage.done}/{stage.total}" if stage.total > 1 else "",
+                count=_count(stage),
             )
 
         yield notify
+
+
+def _count(stage: Any) -> str:
+    """The editor's own steps; loading a model's weights comes before them and takes minutes."""
+    if stage.name == "edit" and stage.total == 0:
+        return "preparing"
+    return f"{stage.done}/{stage.total}" if stage.total > 1 else ""
 
 
 def _words(stage: Any, rounds: int) -> str:
