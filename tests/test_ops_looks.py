@@ -421,6 +421,20 @@ def test_blur_keeps_the_subject_out_of_the_background() -> None:
     assert np.abs(bled - photo)[mask == 255].max() > 20
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("amount", [0.4, 1.0])  # at full size, and on a small copy
+def test_blur_of_any_strength_keeps_the_light_of_small_bright_points(
+    amount: float, dtype: type[np.uint8 | np.uint16], masked: bool
+) -> None:
+    top = np.iinfo(dtype).max
+    points = (np.indices((400, 400)).sum(axis=0) % 2 * top).astype(dtype)
+    mask = np.zeros((400, 400), np.uint8)
+    mask[50:350, 50:350] = 255
+    made = run(np.dstack([points] * 3), "blur", amount, mask=mask if masked else None)
+    assert made[180:220, 180:220] / top == pytest.approx(188 / 255, abs=0.01)  # half of the light
+
+
 @pytest.mark.parametrize("name", ["blur", "depth_blur"])
 def test_more_blur_has_less_detail(name: str) -> None:
     values = [detail(run(scene(150, 200), name, amount)) for amount in (0.0, 0.15, 0.4, 1.0)]

@@ -11,7 +11,7 @@ from editor.base import Image, Mask
 from editor.builtin.core import Context, Op
 from editor.builtin.layers import EdgeAware, diagonal, gaussian, guided, spread
 from editor.builtin.perception import decode, encode, samples, smoothstep
-from editor.builtin.pixels import Float, bands, by_rows, luma, planes, shrink, strips, to_float
+from editor.builtin.pixels import Float, bands, by_rows, full, lookup, luma, planes, shrink, strips, to_float
 
 _BLUR_AT_ONE = 0.014
 """Sigma of blur at amount 1, relative to the diagonal."""
@@ -44,17 +44,18 @@ def _low_blur(image: Image, sigma: float, mask: Mask | None) -> Float:
     factor = max(1.0, sigma / 2.5)
     size = max(1, round(width / factor)), max(1, round(height / factor))
     weight = None
-    if mask is None:
-        small = to_float(cast("Image", cv2.resize(image, size, interpolation=cv2.INTER_AREA)))
-    else:
-        # averaging the pixels inside only, in bands: the outside must not bleed in by the resizing either
-        weight = cv2.resize(mask, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        kept = by_rows(image, lambda rows: cast("Image", cv2.copyTo(image[rows], mask[rows])))
+    # what is averaged is light: bright points must not fade because they are small
+    table = np.rint(decode(np.linspace(0, 1, full(image) + 1, dtype=np.float32)) * 65535).astype(np.uint16)
+    light = lookup(image, table)
+    if mask is not None:
+        # of the pixels inside only: the outside must not bleed in by the resizing either
+        light = cast("Image", cv2.copyTo(light, mask))
+    small = to_float(cast("Image", cv2.resize(light, size, interpolation=cv2.INTER_AREA)))
+    if mask is not None:
+        weight = to_float(cv2.resize(mask, size, interpolation=cv2.INTER_AREA).reshape(size[::-1]))
         share = cv2.resize((mask > 0).astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
-        small = to_float(cast("Image", cv2.resize(kept, size, interpolation=cv2.INTER_AREA)))
         small = small * (255 / np.maximum(share.reshape(size[::-1]).astype(np.float32), 1))[..., None]
-        weight = weight.reshape(size[::-1])
-    return _inside_blur(decode(np.clip(small, 0, 1)), weight, sigma / factor)
+    return _inside_blur(np.clip(small, 0, 1), weight, sigma / factor)
 
 
 def _inside_blur(light: Float, weight: Float | None, sigma: float) -> Float:
