@@ -287,7 +287,7 @@ def _detail(image: Image) -> float:
 def _sharpness(image: Image) -> float:
     """Mean gradient of L over TILES x TILES squares of the picture at full size, in L per pixel."""
     height, width = image.shape[:2]
-    if height * width <= (TILES * TILE_SIDE) ** 2:
+    if height * width <= (TILES * TILE_SIDE) ** 2 or width < 3:
         return float(_gradient(lab(image)[..., 0].copy()).mean())
     tops = np.linspace(0, max(0, height - TILE_SIDE), TILES).astype(int)
     lefts = np.linspace(0, max(0, width - TILE_SIDE), TILES).astype(int)

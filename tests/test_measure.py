@@ -127,12 +127,13 @@ def test_a_mask_of_another_size_is_refused() -> None:
         measure(scene(), scene(), np.zeros((5, 5), np.uint8))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 2)])
-def test_tiny_pictures(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 2), (100_000, 2), (2, 100_000)])
+def test_tiny_and_narrow_pictures(shape: tuple[int, int]) -> None:
     picture = np.full((*shape, 3), 100, np.uint8)
     facts = measure(picture, picture + 100, np.full(shape, 255, np.uint8))
     assert facts.changed_share == 1.0
     assert facts.outside_changed == 0.0
+    assert facts.detail == (0.0, 0.0)
 
 
 def test_clipping_is_not_averaged_away() -> None:
