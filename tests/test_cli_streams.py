@@ -113,6 +113,13 @@ def test_interrupted_at_any_moment(photo: Path, tmp_path: Path, seconds: float, 
         assert not list(tmp_path.glob("*.tmp*"))
 
 
+def test_an_interrupt_after_the_end_changes_nothing() -> None:
+    late = "import atexit, os, signal\natexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+    line = [sys.executable, "-c", f"{late}from agent.cli import main\nmain()", "--version"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_interrupt_that_python_wraps_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     wrapped = RuntimeError("Error calling __set_name__")
     wrapped.__cause__ = KeyboardInterrupt()

@@ -63,6 +63,7 @@ def run(program: Callable[[], int | None]) -> NoReturn:
             raise
         code = conclude(error, as_json="--json" in sys.argv)
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is told: what comes now could only make the code wrong
         gc.freeze()  # or the interpreter's last collection walks through all of torch, for three seconds
     sys.exit(code)
 
