@@ -63,7 +63,8 @@ def run(program: Callable[[], int | None]) -> NoReturn:
             raise
         code = conclude(error, as_json="--json" in sys.argv)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is told: what comes now could only make the code wrong
+        # all is told: what comes now could only make the exit code wrong
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.freeze()  # or the interpreter's last collection walks through all of torch, for three seconds
     sys.exit(code)
 
