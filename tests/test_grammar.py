@@ -660,9 +660,9 @@ def test_any_text(text: str, masked: bool) -> None:
 )  # fmt: skip
 def test_long_texts_are_quick(text: str) -> None:
     check_only_ops_or_refusal("brighten", masked=False)  # the vocabulary is built once
-    started = time.perf_counter()
+    started = time.process_time()  # what others do on this machine is not counted
     check_only_ops_or_refusal(text, masked=False)
-    assert time.perf_counter() - started < 0.25  # 50 ms on a quiet machine
+    assert time.process_time() - started < 0.25  # it takes 50 ms
 
 
 def test_oversized_text_is_refused() -> None:
