@@ -17,11 +17,10 @@ from tests.conftest import EXAMPLES
 Process = subprocess.CompletedProcess[str]
 
 
-@pytest.fixture
-def examples(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The examples folder with its photos made small."""
-    folder = tmp_path / "examples"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("examples")
     for path in EXAMPLES.glob("*.jpg"):
         if ".reedit." not in path.name:
             with PILImage.open(path) as picture:
