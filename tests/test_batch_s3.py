@@ -240,3 +240,7 @@ def test_what_is_wrong_with_the_store_is_one_line(bucket: Bucket) -> None:
         said = bucket.run(out=out, **environment)
         assert (said.returncode, said.stderr.count("\n")) == (1, 1), said.stderr
         assert words in said.stderr
+        looked = bucket.run("--status", out=out, **environment)
+        assert (looked.returncode, looked.stdout) == (1, ""), looked.stdout
+        assert words in looked.stderr
+    assert "1 to run: not run yet" in bucket.run("--status").stdout  # an empty bucket is one

@@ -331,6 +331,24 @@ def test_every_third_write_fails(batch: Batch, monkeypatch: pytest.MonkeyPatch) 
     batch.check_all_delivered_once()
 
 
+def test_a_store_that_does_not_answer_at_all_is_told_at_once(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    asked: list[str] = []
+
+    def cat_file(self: Any, path: str, *_: Any, **__: Any) -> bytes:
+        asked.append(path)
+        raise OSError("nothing listens there")
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", cat_file)
+    for begin in (batch.run, batch.whys):
+        with pytest.raises(StoreError, match="nothing listens there"):
+            begin()
+    assert len(asked) == 2
+
+
 def test_what_the_store_refuses_is_a_failed_job_with_its_reason(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

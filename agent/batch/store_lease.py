@@ -49,9 +49,9 @@ def check(objects: Objects, token: str) -> None:
         raise LeaseLost(f"{objects.url} was taken over by {said(found) if found else 'another process'}")
 
 
-def read(objects: Objects) -> dict[str, Any] | None:
-    """The lease as it is now; {} for one that cannot be read."""
-    data = objects.get(NAME, LONGEST)
+def read(objects: Objects, *, first: bool = False) -> dict[str, Any] | None:
+    """The lease as it is now; {} for one that cannot be read. first: as in `Objects.get`."""
+    data = objects.get(NAME, LONGEST, first=first)
     if data is None:
         return None
     try:
@@ -78,7 +78,7 @@ class Lease:
 
     def take(self, tell: Callable[[str], None]) -> None:
         """Become the holder. Raises BatchError that says who is. tell: is told what is waited for."""
-        seen = read(self.objects)
+        seen = read(self.objects, first=True)
         if seen is not None and seen.get("scratch") != self.scratch and not _long_ago(seen):
             tell(f"{self.objects.url} was left by {said(seen)}; seeing whether it is still at work")
             self._see_whether_alive(seen)

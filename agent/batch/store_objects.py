@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,8 +66,11 @@ class Objects:
 
     url: str
 
-    def get(self, name: str, most: int | None = None) -> bytes | None:
-        """The bytes of an object, `most` of them; None when there is none. With `most` it is one request."""
+    def get(self, name: str, most: int | None = None, *, first: bool = False) -> bytes | None:
+        """The bytes of an object, `most` of them; None when there is none. With `most` it is one request.
+
+        first: it is the first that the store is asked; not tried again, so that a wrong address is soon told.
+        """
 
         def read(fs: Any, path: str) -> bytes | None:
             try:
@@ -74,7 +78,7 @@ class Objects:
             except FileNotFoundError:
                 return None
 
-        return self._try(name, read)
+        return self._try(name, read, again=not first)
 
     def put(self, name: str, data: bytes) -> None:
         """Make an object, or replace it."""
@@ -154,10 +158,19 @@ class Objects:
 
         self._try(name, remove)
 
-    def _try(self, name: str, request: Callable[[Any, str], Value]) -> Value:
+    def check_bucket(self) -> None:
+        """Raises StoreError when there is no such bucket; one that may not be looked at is taken to be there."""
+
+        def look(fs: Any, path: str) -> None:
+            with suppress(PermissionError):
+                fs.info(path.partition("/")[0])
+
+        self._try("", look)
+
+    def _try(self, name: str, request: Callable[[Any, str], Value], *, again: bool = True) -> Value:
         fs, root = _file_system(self.url)
         path = f"{root}/{name}" if name else root
-        for pause in (*PAUSES, None):
+        for pause in (*(PAUSES if again else ()), None):
             try:
                 return request(fs, path)
             except Exception as error:  # every library has errors of its own; here they become ours

@@ -53,7 +53,7 @@ class ObjectJournal(Journal):
         self._written = time.monotonic()
         self.fault: Exception | None = None
         """Why nothing more may be written: raised by the next append."""
-        data = objects.get(BATCH)
+        data = objects.get(BATCH, first=True)
         self.is_new = data is None
         if data is not None:
             self.of = self.check_header(data, f"{objects.url}/{BATCH}")
@@ -172,8 +172,11 @@ class RemoteStore:
         return here or (said(found) if found else None)
 
     def journal(self) -> Journal:
-        """The records as they are now."""
-        return ObjectJournal(self._objects)
+        """The records as they are now. Raises StoreError, also when there is no such bucket."""
+        journal = ObjectJournal(self._objects)
+        if journal.is_new:  # it may be because of that: stores answer alike for an object and for its bucket
+            self._objects.check_bucket()
+        return journal
 
     def upload(self) -> Upload:
         """For the workers."""
