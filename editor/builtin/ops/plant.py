@@ -20,6 +20,7 @@ from editor.base import Image, Mask
 from editor.builtin import regions
 from editor.builtin.colors import rgb
 from editor.builtin.core import Context, Op
+from editor.builtin.perception import smoothstep
 from editor.builtin.pixels import Float, bands, lab, shrink
 
 FIELD_PIXELS = 500_000
@@ -80,12 +81,6 @@ class Leaf:
     lightness: float
 
 
-def smooth_step(low: float, high: float, values: Float) -> Float:
-    """0 at `low` and below, 1 at `high` and above, a smooth ramp between."""
-    t = np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
-    return cast("Float", t * t * (3 - 2 * t))
-
-
 def fractal(rng: np.random.Generator, shape: tuple[int, int], period: float, octaves: int = 3) -> Float:
     """Smooth noise of unit variance, about; `period` is the size of its largest features in pixels."""
     height, width = shape
@@ -122,7 +117,7 @@ def read_leaf(image: Image, context: Context) -> Leaf:
         bunch = np.isin(labels, ragged)
         unit[bunch] = np.maximum(_thickness(distance), 2.0)[bunch]
         size = float(np.percentile(unit[solid > 0], 75)) if solid.any() else size
-        stalk[bunch] = smooth_step(0.28, 0.14, (unit / size).astype(np.float32))[bunch]
+        stalk[bunch] = smoothstep((unit / size).astype(np.float32), 0.28, 0.14)[bunch]
         along[bunch] = _UNKNOWN
     colours = lab(small)[region > 127]
     if not len(colours):
@@ -299,8 +294,8 @@ def _ends(axis: _Axis) -> tuple[Float, Float]:
     base = axis.low - 0.45 * axis.radius
     tip = max(axis.high + 0.45 * axis.radius, float(np.percentile(axis.position, 99.8)))
     along = np.clip((axis.position - base) / max(1.0, tip - base), 0, 1)
-    tail = smooth_step(0.0, -0.35 * axis.radius, axis.position - np.float32(base + 0.1 * axis.radius))
-    thin = 1 - smooth_step(0.2, 0.4, axis.distance / np.float32(max(axis.radius, 1.0)))
+    tail = smoothstep(axis.position - np.float32(base + 0.1 * axis.radius), 0.0, -0.35 * axis.radius)
+    thin = 1 - smoothstep(axis.distance / np.float32(max(axis.radius, 1.0)), 0.2, 0.4)
     return along.astype(np.float32), (tail * thin).astype(np.float32)
 
 
@@ -340,7 +335,7 @@ def veins(leaf: Leaf) -> Float:
     radius = leaf.size * scale
     # level the shading first, or folds and margins outshine every vein
     light = light - cv2.GaussianBlur(light, (0, 0), max(1.5, 0.10 * radius))
-    strength = _lines(light, radius) * smooth_step(0.03, 0.12, inward)
+    strength = _lines(light, radius) * smoothstep(inward, 0.03, 0.12)
     inner = strength[inward > 0.1]
     if not len(inner) or (level := float(np.percentile(inner, 82))) <= 1e-3:
         return np.zeros_like(leaf.inside)
@@ -454,7 +449,7 @@ def yellowing(image: Image, op: Op, context: Context) -> Image:
     patches = fractal(context.rng, leaf.inside.shape, 0.7 * leaf.size)
     weight = np.clip(1.15 * op.amount + 0.10 * patches - 0.30 * (1 - 0.6 * op.amount) * veins(leaf), 0, 1)
     weight *= 1 - 0.5 * leaf.stalk
-    deep = weight * smooth_step(0.35, 0.95, weight)
+    deep = weight * smoothstep(weight, 0.35, 0.95)
     return paint(image, context.mask, _stack(weight, deep), _cover(leaf, YELLOW_GREEN, YELLOW))
 
 
@@ -465,8 +460,8 @@ def margin_chlorosis(image: Image, op: Op, context: Context) -> Image:
     reach = (0.10 + 0.46 * op.amount) * (0.62 + 0.65 * leaf.along) * np.clip(1 + 0.28 * rough, 0.35, 1.8)
     # the front runs on between the veins and lags along them
     depth = reach * (1.18 - 0.55 * veins(leaf)) - leaf.inward
-    weight = smooth_step(-0.16, 0.16, depth) * (0.55 + 0.45 * op.amount) * (1 - leaf.stalk)
-    deep = weight * smooth_step(0.02, 0.26, depth) * min(1.0, 0.35 + op.amount)
+    weight = smoothstep(depth, -0.16, 0.16) * (0.55 + 0.45 * op.amount) * (1 - leaf.stalk)
+    deep = weight * smoothstep(depth, 0.02, 0.26) * min(1.0, 0.35 + op.amount)
     return paint(image, context.mask, _stack(weight, deep), _cover(leaf, YELLOW_GREEN, YELLOW))
 
 
@@ -474,9 +469,9 @@ def interveinal_chlorosis(image: Image, op: Op, context: Context) -> Image:
     """The tissue between the veins yellows; the veins and a narrow band beside them stay green."""
     leaf = read_leaf(image, context)
     patches = fractal(context.rng, leaf.inside.shape, 0.5 * leaf.size)
-    between = smooth_step(0.72, 0.12, veins(leaf))
+    between = smoothstep(veins(leaf), 0.72, 0.12)
     weight = np.clip(between * (0.18 + 0.85 * op.amount + 0.10 * patches), 0, 1) * (1 - leaf.stalk)
-    deep = weight * smooth_step(0.4, 1.0, weight) * 0.85
+    deep = weight * smoothstep(weight, 0.4, 1.0) * 0.85
     return paint(image, context.mask, _stack(weight, deep), _cover(leaf, YELLOW_GREEN, YELLOW))
 
 
@@ -487,7 +482,7 @@ def tip_burn(image: Image, op: Op, context: Context) -> Image:
     rough = fractal(context.rng, shape, 0.30 * leaf.size, 4)
     patchy = fractal(context.rng, shape, 1.1 * leaf.size, 2)
     width = (0.035 + 0.15 * op.amount) * (0.25 + 1.1 * leaf.along) * (1 + 0.35 * rough)
-    margin = width * smooth_step(-0.9, 0.6, patchy + 1.6 * (leaf.along - 0.45)) - leaf.outline - 0.012
+    margin = width * smoothstep(patchy + 1.6 * (leaf.along - 0.45), -0.9, 0.6) - leaf.outline - 0.012
     # `along` is stretched to the units of `inward`: a leaf is about three inscribed radii long
     tip = 3.0 * (leaf.along - 1 + 0.05 + 0.19 * op.amount) + 0.09 * rough
     level = np.maximum(margin, tip) - 0.5 * leaf.stalk
@@ -501,12 +496,12 @@ def _necrosis(leaf: Leaf) -> Paint:
         # the photo's own texture frays the edge, so that it is crisp at full size
         depth = weights[..., 0] + (colours[..., 0] - np.float32(leaf.lightness)) * np.float32(0.0006)
         grain, shine = weights[..., 1], glare(colours, leaf)
-        stain(colours, 0.85 * smooth_step(-0.11, 0.0, depth), YELLOW, shine)
-        core = smooth_step(-0.006, 0.014, depth)
+        stain(colours, 0.85 * smoothstep(depth, -0.11, 0.0), YELLOW, shine)
+        core = smoothstep(depth, -0.006, 0.014)
         stain(colours, core, NECROSIS, shine)
-        dry = core * smooth_step(0.04, 0.30, depth + np.float32(0.05) * grain)
+        dry = core * smoothstep(depth + np.float32(0.05) * grain, 0.04, 0.30)
         stain(colours, np.float32(0.6) * dry, replace(STRAW, gain=1.2), shine)
-        edge = core * smooth_step(0.055, 0.012, depth)
+        edge = core * smoothstep(depth, 0.055, 0.012)
         colours[..., 0] *= 1 - np.float32(0.30) * edge + np.float32(0.05) * core * grain
 
     return change
@@ -538,11 +533,11 @@ def _spotted(leaf: Leaf, dead: Pigment) -> Paint:
     def change(colours: Float, weights: Float) -> None:
         # depth is in units of each spot's radius: 1 at its centre, 0 at its rim, below 0 outside
         depth = weights[..., 0] + (colours[..., 0] - np.float32(leaf.lightness)) * np.float32(0.003)
-        stain(colours, 0.8 * smooth_step(-0.75, 0.0, depth), YELLOW, glare(colours, leaf))
-        core = smooth_step(-0.03, 0.07, depth)
+        stain(colours, 0.8 * smoothstep(depth, -0.75, 0.0), YELLOW, glare(colours, leaf))
+        core = smoothstep(depth, -0.03, 0.07)
         stain(colours, core, dead)
-        rim = core * smooth_step(0.34, 0.10, depth)
-        middle = smooth_step(0.45, 0.9, depth)
+        rim = core * smoothstep(depth, 0.34, 0.10)
+        middle = smoothstep(depth, 0.45, 0.9)
         colours[..., 0] *= 1 - 0.36 * rim + 0.16 * middle + np.float32(0.05) * core * weights[..., 1]
 
     return change
@@ -562,8 +557,8 @@ def _rotten(leaf: Leaf) -> Paint:
     def change(colours: Float, weights: Float) -> None:
         depth = weights[..., 0] + np.float32(0.08) * weights[..., 1]
         shine = glare(colours, leaf)
-        stain(colours, 0.75 * smooth_step(-0.30, 0.05, depth), SOAKED, shine)
-        stain(colours, 0.9 * smooth_step(0.0, 0.7, depth), ROT, shine)
+        stain(colours, 0.75 * smoothstep(depth, -0.30, 0.05), SOAKED, shine)
+        stain(colours, 0.9 * smoothstep(depth, 0.0, 0.7), ROT, shine)
 
     return change
 
@@ -571,7 +566,7 @@ def _rotten(leaf: Leaf) -> Paint:
 def _mildewed(colours: Float, weights: Float) -> None:
     """A floury white film, thin at the edges of its patches; the leaf's veins show through."""
     depth = weights[..., 0] + np.float32(0.25) * weights[..., 1]
-    stain(colours, 0.72 * smooth_step(-0.25, 0.55, depth), MILDEW)
+    stain(colours, 0.72 * smoothstep(depth, -0.25, 0.55), MILDEW)
 
 
 def _spot_depth(leaf: Leaf, amount: float, rng: np.random.Generator, fine: bool = False) -> Float:
@@ -621,9 +616,9 @@ def purpling(image: Image, op: Op, context: Context) -> Image:
     leaf = read_leaf(image, context)
     patches = fractal(context.rng, leaf.inside.shape, 0.7 * leaf.size)
     depth = 0.25 + 0.85 * op.amount - 0.62 * leaf.inward + 0.25 * veins(leaf) + 0.14 * patches
-    weight = smooth_step(0.05, 0.62, depth) * (0.45 + 0.47 * op.amount)
+    weight = smoothstep(depth, 0.05, 0.62) * (0.45 + 0.47 * op.amount)
     # a straight way from green to purple leads through grey: a dark red on the way keeps the tissue alive
-    bridge = smooth_step(-0.10, 0.30, depth) * (0.25 + 0.35 * op.amount)
+    bridge = smoothstep(depth, -0.10, 0.30) * (0.25 + 0.35 * op.amount)
     return paint(image, context.mask, _stack(bridge, weight), _cover(leaf, BRONZE, PURPLE))
 
 
@@ -640,10 +635,10 @@ def browning(image: Image, op: Op, context: Context) -> Image:
     leaf = read_leaf(image, context)
     shape = leaf.inside.shape
     patches = fractal(context.rng, shape, 0.6 * leaf.size, 4)
-    weight = smooth_step(-0.30, 0.30, 1.75 * op.amount - 0.35 - 0.75 * leaf.inward + 0.16 * patches)
+    weight = smoothstep(1.75 * op.amount - 0.35 - 0.75 * leaf.inward + 0.16 * patches, -0.30, 0.30)
     weight = weight * min(1.0, 0.55 + 0.5 * op.amount)
-    straw = weight * smooth_step(-0.6, 1.2, fractal(context.rng, shape, 0.5 * leaf.size, 4)) * 0.8
-    edge = smooth_step(0.0, 0.5, weight) * smooth_step(1.0, 0.5, weight)
+    straw = weight * smoothstep(fractal(context.rng, shape, 0.5 * leaf.size, 4), -0.6, 1.2) * 0.8
+    edge = smoothstep(weight, 0.0, 0.5) * smoothstep(weight, 1.0, 0.5)
     maps = _stack(0.6 * edge, weight, straw)
     return paint(image, context.mask, maps, _cover(leaf, YELLOW, NECROSIS, STRAW))
 
@@ -655,13 +650,13 @@ def greening(image: Image, op: Op, context: Context) -> Image:
     # plants come in clumps of every size, down to tufts
     clumps = fractal(context.rng, shape, 0.06 * max(shape), 5)
     weight = np.clip(op.amount * (0.90 + 0.12 * clumps), 0, 0.95)
-    young = weight * smooth_step(-0.2, 1.6, fractal(context.rng, shape, 0.10 * max(shape), 5)) * 0.6
+    young = weight * smoothstep(fractal(context.rng, shape, 0.10 * max(shape), 5), -0.2, 1.6) * 0.6
 
     def change(colours: Float, weights: Float) -> None:
         # what is a lively green already needs little
         hue = np.arctan2(colours[..., 2], colours[..., 1])
-        lively = smooth_step(15.0, 40.0, np.hypot(colours[..., 1], colours[..., 2]))
-        needed = 1 - 0.8 * lively * smooth_step(0.30, 0.10, np.abs(hue - np.float32(np.deg2rad(126))))
+        lively = smoothstep(np.hypot(colours[..., 1], colours[..., 2]), 15.0, 40.0)
+        needed = 1 - 0.8 * lively * smoothstep(np.abs(hue - np.float32(np.deg2rad(126))), 0.30, 0.10)
         stain(colours, weights[..., 0] * needed, HEALTHY)
         stain(colours, weights[..., 1] * needed, YOUNG)
 
@@ -690,11 +685,11 @@ def autumn(image: Image, op: Op, context: Context) -> Image:
         # single leaves and blades turn by themselves: the photo's own texture takes part
         own = (colours[..., 0] - np.float32(leaf.lightness)) * np.float32(0.02)
         # what is still green has lost its freshness
-        weight = faded + (most - faded) * smooth_step(-1.2, 1.2, weights[..., 0] + own)
+        weight = faded + (most - faded) * smoothstep(weights[..., 0] + own, -1.2, 1.2)
         warm = weights[..., 1] - own
         stain(colours, weight, GOLD, shine)
-        stain(colours, np.float32(0.9) * weight * smooth_step(-0.8, 1.2, warm), ORANGE, shine)
-        stain(colours, np.float32(0.8) * weight * smooth_step(0.2, 1.8, warm), RED, shine)
+        stain(colours, np.float32(0.9) * weight * smoothstep(warm, -0.8, 1.2), ORANGE, shine)
+        stain(colours, np.float32(0.8) * weight * smoothstep(warm, 0.2, 1.8), RED, shine)
 
     return paint(image, context.mask, _stack(turned, tone), change)
 
