@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from editor.base import Image, Mask
-from editor.pixels import Float, full, lab, once, side_by_side, small_lab
+from editor.pixels import Float, full, gradient, lab, once, side_by_side, small_lab
 
 CLIPPED_PIXELS = 200_000
 """Pixels that are looked at for pure black and white."""
@@ -269,15 +269,7 @@ def _edges(picture: Float) -> NDArray[np.float64]:
     height, width = lightness.shape
     scale = min(1.0, ALIGN_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return _gradient(cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)).astype(np.float64)
-
-
-def _gradient(lightness: Float) -> Float:
-    """Magnitude of the central difference, per pixel."""
-    across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
-    down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    magnitude: Float = cv2.magnitude(across, down)
-    return magnitude
+    return gradient(cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)).astype(np.float64)
 
 
 def _detail(image: Image) -> float:
@@ -288,14 +280,14 @@ def _sharpness(image: Image) -> float:
     """Mean gradient of L over TILES x TILES squares of the picture at full size, in L per pixel."""
     height, width = image.shape[:2]
     if height * width <= (TILES * TILE_SIDE) ** 2 or width < 3:
-        return float(_gradient(lab(image)[..., 0].copy()).mean())
+        return float(gradient(lab(image)[..., 0].copy()).mean())
     tops = np.linspace(0, max(0, height - TILE_SIDE), TILES).astype(int)
     lefts = np.linspace(0, max(0, width - TILE_SIDE), TILES).astype(int)
     means = []
     for top in tops:
         row = np.concatenate([image[top : top + TILE_SIDE, x : x + TILE_SIDE] for x in lefts], axis=1)
         # the seams between the squares of a row are not detail
-        gradient = _gradient(lab(row)[..., 0].copy())
-        inner = gradient.reshape(gradient.shape[0], TILES, -1)[:, :, 1:-1]
+        steps = gradient(lab(row)[..., 0].copy())
+        inner = steps.reshape(len(steps), TILES, -1)[:, :, 1:-1]
         means.append(float(inner.mean()))
     return float(np.mean(means))

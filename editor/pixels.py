@@ -53,16 +53,27 @@ def lab(image: Image) -> Float:
 
     CIE 15:2004, 8.2.1.1. OpenCV's own is off by up to 0.4, and takes 0.1 s to build its table at first use.
     """
-    decoded = _linear_light(full(image))
-    light = cv2.LUT(image, decoded) if image.dtype == np.uint8 else decoded[image]
-    xyz = cv2.transform(light, _TO_XYZ)
+    xyz = cv2.transform(linear_light(image), _TO_XYZ)
     roots = np.cbrt(xyz)
     np.copyto(roots, xyz * np.float32(841 / 108) + np.float32(4 / 29), where=xyz < np.float32(216 / 24389))
     return cast("Float", cv2.transform(roots, _TO_LAB))
 
 
+def linear_light(image: Image) -> Float:
+    """sRGB samples to float32 linear light, 0..1."""
+    levels = _linear_levels(full(image))
+    return cast("Float", cv2.LUT(image, levels)) if image.dtype == np.uint8 else levels[image]
+
+
+def gradient(lightness: Float) -> Float:
+    """Magnitude of the central difference, per pixel."""
+    across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
+    return cast("Float", cv2.magnitude(across, down))
+
+
 @cache
-def _linear_light(top: int) -> Float:
+def _linear_levels(top: int) -> Float:
     """Linear light 0..1 of each of top + 1 sRGB levels (IEC 61966-2-1)."""
     levels = np.linspace(0, 1, top + 1)
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)

@@ -16,7 +16,8 @@ from editor.builtin import pixels
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Context, Op, Region
 from editor.builtin.engine import resolve
-from editor.builtin.perception import decode, encode, from_oklab, linear_light, oklab
+from editor.builtin.perception import decode, encode, from_oklab, oklab
+from editor.builtin.pixels import linear_light
 
 LOOKS = [
     name

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from editor.base import Image
 from editor.builtin import colors
-from editor.builtin.pixels import Float, by_rows, from_float, highest, lowest, planes
+from editor.builtin.pixels import Float, by_rows, from_float, highest, linear_light, lowest, planes
 
 _RGB_TO_LMS = np.array(
     [
@@ -69,18 +69,6 @@ def brighten(light: Float, factor: float) -> Float:
     over = np.clip((light - _KNEE) / np.float32(factor - _KNEE), 0, 1)
     rolled = _KNEE + (1 - _KNEE) * slope * over / (1 + (slope - 1) * over)
     return np.where(light > _KNEE, rolled, light).astype(np.float32)
-
-
-@cache
-def _decode_table(top: int) -> Float:
-    return decode(np.linspace(0.0, 1.0, top + 1, dtype=np.float32))
-
-
-def linear_light(image: Image) -> Float:
-    """Integer sRGB samples to float32 linear light, 0..1."""
-    if image.dtype == np.uint8:
-        return cast("Float", cv2.LUT(image, _decode_table(255).reshape(1, 256)))
-    return _decode_table(65535)[image]
 
 
 _ROOTS = 4095

@@ -14,11 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import Image
-from editor.pixels import BAND_PIXELS, Float, blend, by_rows, full, lab, shrink, side_by_side, to_float
+from editor.pixels import (
+    BAND_PIXELS,
+    Float,
+    blend,
+    by_rows,
+    full,
+    lab,
+    linear_light,
+    shrink,
+    side_by_side,
+    to_float,
+)
 
 __all__ = [
     "BAND_PIXELS", "LUMA", "Float", "bands", "blend", "by_rows", "curve", "from_float", "full", "highest",
-    "lab", "lab_bands", "lookup", "lowest", "luma", "planes", "shrink", "strips", "to_float",
+    "lab", "lab_bands", "linear_light", "lookup", "lowest", "luma", "planes", "shrink", "strips", "to_float",
 ]  # fmt: skip
 
 # Rec. 709 weights on sRGB-encoded values: a luma, good enough for photographic operations and fast.

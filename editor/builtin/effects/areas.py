@@ -84,7 +84,7 @@ def _between_vs_veins(lightness: Float, region: Mask | None) -> Parts:
 
 
 def _tips(lightness: Float, region: Mask | None) -> Parts:
-    """The margin of the region's outer fifths along its long axis, and the rest of its margin."""
+    """The region's ends, an eighth of it each, along its long axis; and all of its margin."""
     inside = _filled(lightness, region)
     rows, columns = np.nonzero(inside)
     if len(rows) < 50:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from editor.base import Image
 from editor.builtin.effects.expectation import Effect
-from editor.builtin.effects.pair import NOTICEABLE, Patch, View
-from editor.pixels import Float, full, lab
+from editor.builtin.effects.pair import Patch, View
+from editor.measure import NOTICEABLE
+from editor.pixels import Float, full, gradient, lab
 
 NAN = math.nan
 ALREADY = math.inf
@@ -321,9 +322,7 @@ def _over_patches(view: View, measure: Callable[[Float], float]) -> tuple[float,
 
 
 def _gradient(lightness: Float) -> float:
-    across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
-    down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return float(cv2.magnitude(across, down).mean())
+    return float(gradient(lightness).mean())
 
 
 _LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)

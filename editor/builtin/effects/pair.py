@@ -15,13 +15,12 @@ from editor.builtin import regions
 from editor.builtin.core import Region
 from editor.builtin.effects.areas import AREAS, Area, Bools
 from editor.builtin.regions.scene import small
+from editor.measure import NOTICEABLE
 from editor.pixels import Float, lab, small_lab
 
 PATCH_SIDE = 112
 PATCHES = 16
 """Texture is read from up to PATCHES squares of PATCH_SIDE pixels at full size: shrinking would remove it."""
-NOTICEABLE = 2.3
-"""One just noticeable difference in CIE76 (Mahy, Van Eycken and Oosterlinck, 1994)."""
 
 
 @dataclass(frozen=True, slots=True)

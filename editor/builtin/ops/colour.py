@@ -22,14 +22,13 @@ from editor.builtin.perception import (
     encode,
     fit,
     from_oklab,
-    linear_light,
     matrix,
     oklab,
     oklab_bands,
     scale_chroma,
     smoothstep,
 )
-from editor.builtin.pixels import Float, blend, curve, from_float, full, lookup, shrink
+from editor.builtin.pixels import Float, blend, curve, from_float, full, linear_light, lookup, shrink
 
 _SKIN = np.radians(55.0)
 """Hue of human skin in OKLab; all skin tones lie within about 20 degrees of it."""

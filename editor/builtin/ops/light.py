@@ -15,12 +15,11 @@ from editor.builtin.perception import (
     color_oklab,
     encode,
     linear_bands,
-    linear_light,
     oklab_bands,
     scale_chroma,
     smoothstep,
 )
-from editor.builtin.pixels import Float, luma, planes, shrink
+from editor.builtin.pixels import Float, linear_light, luma, planes, shrink
 
 
 def gradient_sky(image: Image, op: Op, context: Context) -> Image:
