@@ -93,10 +93,7 @@ def batch(
     editor_steps: o.EditorSteps = None,
     editor_strength: o.EditorStrength = None,
     previews: o.Previews = None,
-    vlm_url: Annotated[
-        list[str] | None,
-        typer.Option(help="OpenAI-compatible server; repeated: the least busy one is asked."),
-    ] = None,
+    vlm_url: o.VlmUrls = None,
     vlm_model: o.VlmModel = None,
     vlm_max_pixels: o.VlmMaxPixels = None,
     vlm_wait: o.VlmWait = None,

@@ -100,6 +100,14 @@ Salvage = Annotated[
     bool, typer.Option("--salvage", help="Accept a truncated photo; what is missing stays grey.")
 ]
 VlmUrl = Annotated[str | None, typer.Option(help="OpenAI-compatible server.", rich_help_panel=_VLM)]
+VlmUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vlm-url",
+        help="OpenAI-compatible server; repeated: the least busy one is asked.",
+        rich_help_panel=_VLM,
+    ),
+]
 VlmModel = Annotated[
     str | None, typer.Option(help="Its model. [default: what it serves]", rich_help_panel=_VLM)
 ]
