@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -332,6 +334,35 @@ def test_the_wait_for_a_device_is_told_and_is_not_the_editors_time(make: Make) -
         edit = by_id[line["id"]]
         assert line["editor_seconds"] == pytest.approx(edit.seconds - edit.details["waited"], abs=0.002)
     assert sum(line["editor_seconds"] for line in results(options)) < 6 * 0.2
+
+
+def test_who_is_cut_off_while_waiting_makes_room_for_the_next() -> None:
+    class Held:
+        name = abilities = "held"
+
+        def __init__(self) -> None:
+            self.free = threading.Event()
+
+        def edit(self, request: EditRequest) -> EditResult:
+            assert self.free.wait(10)
+            return EditResult(request.image)
+
+    def cut_off(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    held, ask = Held(), EditRequest(scene(), "x")
+    shared = SharedEditor([held])
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(shared.edit, ask)
+        while shared._free:
+            time.sleep(0.01)
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            shared.edit(replace(ask, progress=cut_off))
+        assert time.monotonic() - began < 5
+        last = pool.submit(shared.edit, ask)
+        held.free.set()
+        assert first.result(10).image is last.result(10).image
 
 
 def test_what_auto_does_by_itself_waits_for_no_device() -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,20 @@ def test_an_interrupt_that_python_wraps_is_one(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "reedit: interrupted\n"
 
 
+def test_an_interrupt_at_the_import_locks_comes_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "_signalled", False)
+    locking = compile("kill(number)\ndone = True", "<frozen importlib._bootstrap>", "exec")
+    scope: dict[str, Any] = {"kill": signal.raise_signal, "number": signal.SIGTERM}
+    before = signal.signal(signal.SIGTERM, boundary._interrupt)
+    try:
+        exec(locking, scope)
+        assert scope["done"]
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(5)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_an_interrupt_that_a_library_swallows_is_heeded_at_the_next_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -134,7 +149,7 @@ def test_an_interrupt_that_a_library_swallows_is_heeded_at_the_next_stage(
     with watch(2, quiet=True) as notify:
         notify(Stage("edit"))
         with suppress(KeyboardInterrupt):  # as Cython does while a module of its own loads
-            boundary._interrupt()
+            boundary._interrupt(signal.SIGINT, None)
         with pytest.raises(KeyboardInterrupt):
             notify(Stage("reflect"))
 

@@ -7,6 +7,7 @@ one worker: its jobs are tried once more, another takes its place. This process 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Never
 
 import editor as editors
-from agent.batch.engine_threads import PATIENCE, ThreadEngine
+from agent.batch.engine_threads import PATIENCE, SLOT, ThreadEngine
 from agent.batch.feed import Feed, Reports
 from agent.batch.health import Health
 from agent.batch.work import Report, Work, worker_died
@@ -200,6 +201,9 @@ def _worker(pipe: Connection, folder: Path, settings: Settings, jobs: int, threa
         with contextlib.closing(engine.run(_Inbox(pipe, jobs))) as ended:
             for report in ended:
                 pipe.send(report)
+    gc.freeze()  # or the interpreter's last collection walks through all of torch, for three seconds
+    if any(thread.name.startswith(SLOT) for thread in threading.enumerate()):
+        os._exit(0)  # the interpreter cannot end in order while a job is still inside torch
 
 
 def _interrupt(*_: object) -> Never:

@@ -18,6 +18,8 @@ from editor.base import Editor
 
 PATIENCE = 10.0
 """Seconds that cut-off jobs get to end; they do so between two stages, or two inner steps of the editor."""
+SLOT = "reedit-job-"
+"""How the names of the threads begin that do jobs."""
 
 
 class _CutOff(KeyboardInterrupt):
@@ -52,7 +54,7 @@ class ThreadEngine:
         done: Reports = queue.SimpleQueue()
         cut = threading.Event()
         threads = [
-            threading.Thread(target=self._slot, args=(feed, done, cut), name=f"reedit-job-{n}", daemon=True)
+            threading.Thread(target=self._slot, args=(feed, done, cut), name=f"{SLOT}{n}", daemon=True)
             for n in range(self.in_flight)
         ]
         for thread in threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -12,8 +13,9 @@ from typing import Literal, cast
 import editor as editors_by_name
 from agent.config import Settings
 from editor.auto import AutoEditor
-from editor.base import Editor, EditorUnavailable, EditRequest, EditResult
+from editor.base import Editor, EditorUnavailable, EditRequest, EditResult, Progress
 
+TICK_SECONDS = 0.2
 REST = 5.0
 """Seconds that an editor which cannot be had is left alone while there are others."""
 
@@ -70,7 +72,7 @@ class SharedEditor:
         return self._edit(request, began)
 
     def _edit(self, request: EditRequest, began: float) -> EditResult:
-        editor = self._take()
+        editor = self._take(request.progress)
         waited = round(time.perf_counter() - began, 4)
         back = self._give_back
         try:
@@ -82,15 +84,28 @@ class SharedEditor:
             back(editor)
         return replace(result, details={**result.details, "waited": waited})
 
-    def _take(self) -> Editor:
+    def _take(self, progress: Progress | None) -> Editor:
+        """The next free editor. progress is called while waiting; when it raises, others go before."""
         with self._lock:
             if self._free:
                 return self._free.popleft()
             ticket = _Ticket()
             self._waiting.append(ticket)
-        ticket.served.wait()
+        try:
+            while not ticket.served.wait(TICK_SECONDS):
+                if progress is not None:
+                    progress(0, 0)
+        except BaseException:
+            self._withdraw(ticket)
+            raise
         assert ticket.editor is not None
         return ticket.editor
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        with self._lock, contextlib.suppress(ValueError):
+            self._waiting.remove(ticket)
+        if ticket.editor is not None:
+            self._give_back(ticket.editor)
 
     def _rest(self, editor: Editor) -> None:
         """Give it back later; at once when all have failed, as there is none to prefer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import codecs
 import functools
 import gc
@@ -9,15 +10,18 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, NoReturn, ParamSpec, TextIO
+from types import FrameType
+from typing import NoReturn, ParamSpec, TextIO
 
 Params = ParamSpec("Params")
 
 INTERRUPTED = 130
 """128 + SIGINT, as a shell has it."""
+AGAIN_SECONDS = 0.01
 PIPE_CLOSED = 141
 """128 + SIGPIPE: the reader of stdout went away."""
 
@@ -185,10 +189,16 @@ def _listen() -> None:
         signal.signal(signal.SIGINT, _interrupt)
 
 
-def _interrupt(*_: Any) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; a moment later when Python is at its import locks.
+
+    There it can swallow what is raised and keep the lock, and whoever imports in another thread waits for ever.
+    """
     global _signalled
     _signalled = True
-    raise KeyboardInterrupt
+    if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
+        raise KeyboardInterrupt
+    threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,)).start()
 
 
 def heed() -> None:
