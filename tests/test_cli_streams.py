@@ -56,6 +56,16 @@ def test_a_full_disk_behind_stdout_is_told_in_a_line(photo: Path, tmp_path: Path
     assert done.stderr.splitlines()[-1] == "reedit: error: No space left on device"
 
 
+@pytest.mark.parametrize(
+    "words", ["apply {photo} sepia --json", "trace list --json", "batch {photo} -o out --json"]
+)
+def test_a_current_folder_that_is_gone_is_told(photo: Path, tmp_path: Path, words: str) -> None:
+    done = shell(f"mkdir gone; cd gone; rmdir ../gone; reedit {words.format(photo=photo)}", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "reedit: error: the current folder is gone; change to another one\n"
+    assert "is gone" in json.loads(done.stdout)["message"]
+
+
 @needs_full
 def test_what_is_lost_on_stderr_does_not_fail_the_edit(photo: Path, tmp_path: Path) -> None:
     assert shell(f"reedit apply {photo} sepia -o out.jpg 2>/dev/full", tmp_path).returncode == 0

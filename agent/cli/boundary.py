@@ -139,6 +139,8 @@ def _explained(error: BaseException) -> tuple[str, int]:
         message = "out of memory; try a smaller photo or --max-megapixels"
     elif os.environ.get("REEDIT_TEST_TRACEBACK"):
         raise error
+    elif isinstance(error, FileNotFoundError) and error.filename is None:  # nothing was named: os.getcwd
+        message = "the current folder is gone; change to another one"
     elif isinstance(error, OSError) and error.strerror:  # the machine, not reedit: a full disk behind stdout
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror}"
