@@ -590,7 +590,15 @@ def marked(kind: str, path: Path) -> Path:
 )  # fmt: skip
 def test_colours_marked_without_a_profile_are_noted(kind: str, words: str, tmp_path: Path) -> None:
     note = f"Its colours are marked as {words}, without a profile; they were taken as sRGB."
-    assert photos.load(marked(kind, tmp_path)).notes == ([note] if words else [])
+    photo = photos.load(marked(kind, tmp_path))
+    assert photo.notes == ([note] if words else [])
+    if "avif" in kind:
+        return  # Pillow writes no other code points
+    output = tmp_path / f"b.{kind.split()[0]}"
+    photos.save(photo, photo.image, output)
+    again = photos.load(output)
+    assert again.notes == photo.notes
+    assert np.abs(again.image.astype(int) - photo.image).mean() < 2
 
 
 def test_xmp_says_nothing_of_what_is_not_kept(tmp_path: Path) -> None:

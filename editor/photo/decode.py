@@ -32,6 +32,7 @@ _FURTHER = "Further pictures in the file (a depth or HDR gain map, a moving pict
 _SRGB_PRIMARIES, _SRGB_TRANSFERS = (1, 2, 5, 6), (1, 2, 6, 13, 14, 15)
 _PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _TRANSFERS = {8: "linear light", 16: "HDR (PQ)", 18: "HDR (HLG)"}
+_NCLX = ("color_primaries", "transfer_characteristics", "matrix_coefficients", "full_range_flag")
 _SRGB_GAMMA = 45455  # as the chunk gAMA has it
 _FROM_OPENCV = {3: 4, 4: 5}  # channels -> COLOR_BGR2RGB, COLOR_BGRA2RGBA
 
@@ -273,8 +274,9 @@ def _heif(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
         notes.append(_FURTHER)
     points = info.get("nclx_profile")
     space = _code_points(points["color_primaries"], points["transfer_characteristics"]) if points else None
+    own = {key: points[key] for key in _NCLX} if space else {}
     # libheif has turned the picture upright, and to_pillow sets the EXIF orientation to match.
-    return _finish(found[chosen].to_pillow(), notes, space=space)
+    return _finish(found[chosen].to_pillow(), notes, space=space, encoder={"nclx": own})
 
 
 def _tiff(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:

@@ -293,8 +293,9 @@ def _avif(_photo: Photo, made: Output, quality: int | None) -> bytes:
     return _pillow(made, "AVIF", quality=quality or _QUALITY["AVIF"], subsampling="4:4:4", speed=8)
 
 
-def _heif(_photo: Photo, made: Output, quality: int | None) -> bytes:
-    return _pillow(made, "HEIF", quality=quality or _QUALITY["HEIF"], **_X265)
+def _heif(photo: Photo, made: Output, quality: int | None) -> bytes:
+    own = photo.carried.encoder.get("nclx", {})
+    return _pillow(made, "HEIF", quality=quality or _QUALITY["HEIF"], **_X265, **own)
 
 
 _ENCODERS = {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff, "WEBP": _webp, "AVIF": _avif, "HEIF": _heif}
