@@ -18,6 +18,7 @@ from editor.builtin.core import WHOLE, Op, Region
 from editor.builtin.grammar import is_concrete, parse, parse_region, split
 from editor.builtin.grammar.lexicon import LEXICON
 from editor.builtin.grammar.messages import CHINESE, is_chinese
+from editor.builtin.grammar.numbers import chinese as numeral
 from editor.builtin.grammar.words import index
 
 DOC = (Path(__file__).parent.parent / "docs" / "grammar.md").read_text(encoding="utf-8")
@@ -634,6 +635,15 @@ def check_only_ops_or_refusal(text: str, masked: bool) -> None:
         assert low - 1e-6 <= op.amount <= high + 1e-6
         json.dumps(op.to_dict())
     split(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("三", 3), ("十", 10), ("十五", 15), ("三十五", 35), ("一百", 100), ("一百零二", 102), ("一百二", 120),
+     ("两百五十", 250), ("一点五", 1.5), ("零", 0)],
+)  # fmt: skip
+def test_chinese_numerals(text: str, value: float) -> None:
+    assert numeral(text) == value
 
 
 @settings(max_examples=400)

@@ -417,10 +417,7 @@ def _seam(view: View, effect: Effect) -> float:
 
 
 def _steps(picture: Float) -> Float:
-    lightness = picture[..., 0].copy()
-    across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
-    down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return cast("Float", cv2.magnitude(across, down))
+    return gradient(picture[..., 0].copy())
 
 
 # geometry ---------------------------------------------------------------------------------------------------

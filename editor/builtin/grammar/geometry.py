@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isclose
 from typing import Any
 
 from editor.base import NotUnderstood
@@ -271,7 +270,7 @@ def _share(clause: Clause, sides: list[int]) -> Op:
     names = {clause.tokens[i].value for i in sides}
     clause.used.update(sides)
     clause.used.update(i for i in clause.at("place") if clause.tokens[i].value in ("edges", "corners"))
-    if len(names) > 1 and not isclose(len(names), 4):
+    if len(names) > 1 and len(names) != 4:
         raise NotUnderstood(say("Crop one side at a time, or all of them."))
     texts = {clause.tokens[i].text for i in sides}
     side = names.pop() if len(names) == 1 else "all"

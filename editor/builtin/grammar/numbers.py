@@ -78,6 +78,8 @@ def chinese(text: str) -> float:
             digit = 0
         else:
             digit = digit * 10 + _DIGITS[char]
+    if whole[-2:-1] == "百":  # 一百二 is 120, 一百零二 102
+        digit *= 10
     decimals = "".join(str(_DIGITS[c]) for c in fraction)
     return float(f"{total + digit}.{decimals or 0}")
 
