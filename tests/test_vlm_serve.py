@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from agent.errors import ReasonerError, ReasonerUnavailable, UsageError
 from agent.vlm import serve as module
 from agent.vlm.serve import ServeOptions, command, serve
+from tests.conftest import ROOT
 
 SERVER = """#!{python}
 import http.server, os, subprocess, sys
@@ -93,6 +96,35 @@ def test_it_serves_until_interrupted_and_leaves_nothing(
     deadline = time.monotonic() + 5
     while alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert not alive(worker)
+
+
+def test_a_second_ctrl_c_ends_one_that_does_not_end_by_itself(tmp_path: Path, port: int) -> None:
+    deaf = (
+        "#!{python}\nimport signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        + SERVER.partition("\n")[2]
+    )
+    run = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell has it ignored
+from agent.vlm.serve import ServeOptions, serve
+serve(ServeOptions("M", {port}, python={program(tmp_path, deaf)!r}), lambda line: print(line, flush=True))
+"""
+    server = subprocess.Popen(
+        [sys.executable, "-c", run], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert server.stdout is not None
+    with server, server.stdout:
+        lines = iter(server.stdout.readline, "")
+        worker = next(int(line.split()[1]) for line in lines if line.startswith("worker"))
+        assert any(line.startswith("ready") for line in lines)
+        group = os.getpgid(worker)
+        server.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        assert server.poll() is None  # it waits for the server
+        server.send_signal(signal.SIGINT)
+        server.wait(10)  # less than the 15 s that a server gets
+    assert not alive(group)
     assert not alive(worker)
 
 

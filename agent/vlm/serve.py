@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from agent.errors import ReasonerError, ReasonerUnavailable, UsageError
@@ -124,21 +124,26 @@ def _running(line: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Ask the group to end, then make it."""
-    for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+    """Ask the group to end, then make it; at once when Ctrl-C comes again."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:
             break
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            process.poll()
-            if not _group_alive(process.pid):
-                break
-            time.sleep(0.1)
+        with suppress(KeyboardInterrupt):
+            _wait_until_gone(process)
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def _wait_until_gone(process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        process.poll()
+        if not _group_alive(process.pid):
+            break
+        time.sleep(0.1)
 
 
 def _group_alive(group: int) -> bool:
