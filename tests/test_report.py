@@ -322,6 +322,9 @@ def test_the_command_is_quoted_or_not_given(tmp_path: Path) -> None:
     assert command(view(make_run(tmp_path, "a\nb"))) is None
     plain = command(view(make_run(tmp_path, "--help")))
     assert plain.endswith("-- photo.jpg --help")
+    replayed = make_run(tmp_path)
+    edit_json(replayed.path / "run.json", settings={"reasoner": "recorded"})
+    assert command(view(Run(replayed.path))) is None
 
 
 def test_names_and_json_are_safe() -> None:

@@ -239,6 +239,8 @@ def command(shown: RunView) -> str | None:
     Every word is quoted. A value with characters that a terminal would act on, or not show, gives no line at all.
     """
     header = shown.header
+    if dig(header, "settings", "reasoner") == "recorded":  # replies of another run, which `reedit apply` has not
+        return None
     photo, request = said(header, "input", "path"), said(header, "instruction")
     words = ["reedit", "apply"]
     for name, flag in _FLAGS.items():
