@@ -538,6 +538,23 @@ def test_grey_with_alpha_of_sixteen_bits_is_read_again(tmp_path: Path) -> None:
     assert (again.alpha == alpha).all()
 
 
+@pytest.mark.parametrize(
+    ("tag", "value", "words"),
+    [(259, 50000, "its compression .TIFF 50000. is not supported"), (258, 11, "11 bits a sample, photometric 1")],
+)  # fmt: skip
+def test_a_tiff_that_is_not_supported_is_not_called_damaged(
+    tag: int, value: int, words: str, tmp_path: Path
+) -> None:
+    grey = scene()[..., 1].astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", grey, photometric="minisblack", metadata=None)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = data.index(struct.pack("<HHI", tag, 3, 1)) + 8
+    data[at : at + 2] = struct.pack("<H", value)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(PhotoError, match=words):
+        photos.load(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.uint32, np.int16])
 def test_a_tiff_of_floats_or_of_32_bits_is_not_called_damaged(dtype: type, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", scene().astype(dtype), photometric="rgb", metadata=None)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _RAW_TAGS = (50706, 50740)  # DNGVersion, DNGPrivateData
 _TIFF_XMP, _TIFF_ICC = 700, 34675
-_TIFFFILE_CODECS = (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate's old number
+_TIFFFILE_CODECS = (1, 8, 32773, 32946, 34925)  # none, deflate, PackBits, deflate's old number, LZMA
+_LZW = 5
 _FURTHER = "Further pictures in the file (a depth or HDR gain map, a moving picture, say) are not kept."
 # Coding-independent code points (ITU-T H.273, tables 2 and 3). BT.601 and BT.709 are near enough to sRGB.
 _SRGB_PRIMARIES, _SRGB_TRANSFERS = (1, 2, 5, 6), (1, 2, 6, 13, 14, 15)
@@ -299,8 +300,14 @@ def _tiff(data: bytes, frame: int | None, check: SizeCheck) -> Decoded:
         return _deep(_deep_tiff(data, chosen, tags), carried, notes)
     if max(bits) > 8:
         notes.append(f"The {max(bits)}-bit TIFF is of a kind that is edited and saved at 8 bits.")
-    im = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-    im.seek(chosen)
+    try:
+        im = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+        im.seek(chosen)
+    except SyntaxError:
+        kind = f"{max(bits)} bits a sample, photometric {tags.get(262)}"
+        raise PhotoError(
+            f"a TIFF of this kind ({kind}) is not supported; convert it to 8 or 16 bits"
+        ) from None
     im.load()  # upright after this
     carried.encoder["upright"] = True
     samples, carried.alpha, carried.mode = _split(im)
@@ -337,7 +344,12 @@ def _tiff_carried(tags: ImageFileDirectory_v2, exif: bytes | None, iptc: bytes |
 
 def _deep_tiff(data: bytes, page: int, tags: ImageFileDirectory_v2) -> Samples:
     """The samples of a 16-bit grey or RGB page, with straight alpha or none."""
-    found = _by_tifffile(data, page) if tags.get(259, 1) in _TIFFFILE_CODECS else _by_opencv(data, page)
+    codec = tags.get(259, 1)
+    if codec not in (*_TIFFFILE_CODECS, _LZW):
+        raise PhotoError(
+            f"its compression (TIFF {codec}) is not supported at 16 bits; save it with ZIP or LZW"
+        )
+    found = _by_opencv(data, page) if codec == _LZW else _by_tifffile(data, page)
     if found.dtype != np.uint16 or found.ndim not in (2, 3):
         raise PhotoError("the picture in it cannot be decoded")
     colors = 3 if tags.get(262) == 2 else 1
@@ -363,7 +375,7 @@ def _by_tifffile(data: bytes, page: int) -> NDArray[Any]:
 
 
 def _by_opencv(data: bytes, page: int) -> NDArray[Any]:
-    """For LZW and the like, which OpenCV has built in and tifffile has not. Raises OSError."""
+    """For LZW, which OpenCV has built in and tifffile has not. Raises OSError."""
     import cv2
 
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
