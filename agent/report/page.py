@@ -239,7 +239,7 @@ def command(shown: RunView) -> str | None:
     Every word is quoted. A value with characters that a terminal would act on, or not show, gives no line at all.
     """
     header = shown.header
-    if dig(header, "settings", "reasoner") == "recorded":  # replies of another run, which `reedit apply` has not
+    if dig(header, "settings", "reasoner") == "recorded":  # `reedit apply` has no such replies
         return None
     photo, request = said(header, "input", "path"), said(header, "instruction")
     words = ["reedit", "apply"]
