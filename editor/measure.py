@@ -260,7 +260,8 @@ def _shift(before: Float, after: Float, pixels: float) -> tuple[float, float]:
     if response < ALIGN_RESPONSE or max(abs(right), abs(down)) < 0.25:
         return 0.0, 0.0
     scale = max(height, width) / max(before.shape[:2])
-    return right * pixels / scale, down * pixels / scale
+    # a Fourier transform's last digits depend on where its input lies in memory
+    return round(right * pixels / scale, 3), round(down * pixels / scale, 3)
 
 
 def _edges(picture: Float) -> NDArray[np.float64]:

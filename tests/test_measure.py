@@ -1,6 +1,7 @@
 """The facts about a pair of pictures."""
 
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -101,6 +102,17 @@ def test_a_shift_is_found_in_pixels_of_the_source(move: tuple[int, int]) -> None
     source = scene(400, 600)
     facts = measure(source, np.roll(source, (move[1], move[0]), (0, 1)))
     assert facts.shift == pytest.approx(move, abs=1.5)
+
+
+def test_the_same_pair_gives_the_same_facts_wherever_it_lies_in_memory() -> None:
+    source = scene(400, 600)
+    noise = np.random.default_rng(0).normal(0, 12, source.shape)
+    result = np.clip(np.roll(source, 3, 1) + noise, 0, 255).astype(np.uint8)
+    first = measure(source, result)
+    assert first.shift != (0.0, 0.0)
+    with ThreadPoolExecutor(4) as pool:
+        others = list(pool.map(lambda _: measure(source.copy(), result.copy()), range(24)))
+    assert all(facts == first for facts in others)
 
 
 def test_an_edit_of_tone_is_no_shift() -> None:
