@@ -40,7 +40,7 @@ class Plan(Record):
 class Consistency(Record):
     """How far a result matches the description of the target (scale and caps: arXiv 2511.22625).
 
-    raw_score is what the Reasoner said, 0 to 10 (0 to 1 is read as a fraction of 10); score is after the caps.
+    raw_score is what the Reasoner said, 0 to 10; score is after the caps.
     """
 
     meets_instruction: Literal["yes", "partial", "no"]
@@ -61,8 +61,7 @@ class Consistency(Record):
     @property
     def score(self) -> float:
         """raw_score after the caps, 0 to 10."""
-        raw = self.raw_score * 10 if 0 < self.raw_score <= 1 else self.raw_score
-        return min([raw, *(limit for _, limit in self._caps())])
+        return min([self.raw_score, *(limit for _, limit in self._caps())])
 
     def _caps(self) -> list[tuple[str, float]]:
         caps: list[tuple[str, float]] = []

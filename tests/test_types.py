@@ -14,8 +14,7 @@ from agent.types import Consistency, Plan, Quality, language_of
     ("fields", "score"),
     [
         ({"meets_instruction": "yes", "raw_score": 10}, 10),
-        ({"meets_instruction": "yes", "raw_score": 0.9}, 9),
-        ({"meets_instruction": "yes", "raw_score": 1}, 10),
+        ({"meets_instruction": "partial", "raw_score": 0.5}, 0.5),
         ({"meets_instruction": "yes", "raw_score": 0}, 0),
         ({"meets_instruction": "no", "raw_score": 9}, 2),
         ({"meets_instruction": "partial", "raw_score": 9}, 5),
@@ -49,6 +48,7 @@ def test_a_worse_report_never_scores_higher(
     assert score(major_conflicts=major + 1) <= score()
     assert score(omissions=left_out + 1) <= score()
     assert score(meets_instruction="no") <= score()
+    assert score(raw_score=raw / 2) <= score()
 
 
 @pytest.mark.parametrize(

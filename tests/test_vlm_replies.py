@@ -147,6 +147,15 @@ def test_a_score_off_the_scale_is_refused(raw: str) -> None:
         parse_json(text, ScoreReply)
 
 
+@pytest.mark.parametrize(("raw", "score"), [("0", 0), ("0.9", 9), ("1", 10), ("1.5", 1.5), ("10", 10)])
+def test_a_score_of_0_to_1_is_a_fraction_of_10(raw: str, score: float) -> None:
+    text = (
+        '{"meets_instruction": "yes", "major_conflicts": 0, "minor_conflicts": 0, "hallucinations": 0, '
+        f'"omissions": 0, "raw_score": {raw}}}'
+    )
+    assert parse_json(text, ScoreReply).consistency().score == pytest.approx(score)
+
+
 def test_a_missing_count_is_not_read_as_none() -> None:
     with pytest.raises(Unusable, match="omissions: field required"):
         parse_json(

@@ -186,14 +186,15 @@ class ScoreReply(Reply):
     raw_score: Mark
 
     def consistency(self) -> Consistency:
-        """As the loop knows it."""
+        """As the loop knows it. A model that scores from 0 to 1 means a fraction of 10 (as the paper reads it)."""
+        raw = 10 * self.raw_score if self.raw_score <= 1 else self.raw_score
         return Consistency(
             meets_instruction=self.meets_instruction,
             major_conflicts=self.major_conflicts,
             minor_conflicts=self.minor_conflicts,
             hallucinations=self.hallucinations,
             omissions=self.omissions,
-            raw_score=self.raw_score,
+            raw_score=raw,
             reason=clean(self.reason, LONGEST_REASON * 2),
         )
 
