@@ -10,6 +10,7 @@ import io
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -191,7 +192,7 @@ def _old_png_exif(im: PilImage) -> bytes | None:
 
 def _png_space(data: bytes) -> str | None:
     """As Carried.space, from the chunks cICP, sRGB and gAMA (PNG specification, third edition, 4.3)."""
-    found = dict(png.chunks(data))
+    found = dict(takewhile(lambda chunk: chunk[0] != b"IDAT", png.chunks(data)))
     if len(points := found.get(b"cICP", b"")) == 4:
         return _code_points(points[0], points[1])
     gamma = int.from_bytes(found.get(b"gAMA", b"")[:4])
