@@ -147,9 +147,8 @@ class ResumedReasoner:
         return self.live.judge(task, result, facts)
 
     def close(self) -> None:
-        """Close the live one, where it can be closed."""
-        if (close := getattr(self.live, "close", None)) is not None:
-            close()
+        """Close the live one."""
+        session.release(self.live)
 
 
 class RecordedEditor:

@@ -7,8 +7,9 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -102,8 +103,7 @@ def run(
             error.run = trace.path
         raise
     finally:
-        if (close := getattr(mind, "close", None)) is not None:
-            close()
+        release(mind)
 
 
 def _in_background(work: Callable[[], Value]) -> Future[Value]:
@@ -125,7 +125,8 @@ def think(job: Job, settings: Settings) -> Plan:
     photo = load(job, settings)
     made = editors.configured(settings.editor, settings)
     task = _task(job, settings, photo, clean_instruction(job.instruction), made.abilities)
-    return make_reasoner(settings, NullTrace()).think(task)
+    with _reasoner(settings) as reasoner:
+        return reasoner.think(task)
 
 
 def _task(job: Job, settings: Settings, photo: photos.Photo, instruction: str, abilities: str) -> Task:
@@ -148,11 +149,12 @@ def reflect(before: Job, after: AnyPath, settings: Settings) -> Reflection:
     photo = load(before, settings)
     result = photos.load(after, max_megapixels=settings.max_megapixels, salvage=before.salvage).image
     task = _task(before, settings, photo, clean_instruction(before.instruction), "")
-    reasoner = make_reasoner(settings, NullTrace())
     facts = measure(task.source, result, task.mask)
-    description = reasoner.describe(task)
-    consistency = reasoner.score(task, result, description, facts)
-    return Reflection(facts, description, consistency, reasoner.conclude(task, result, consistency, facts))
+    with _reasoner(settings) as reasoner:
+        description = reasoner.describe(task)
+        consistency = reasoner.score(task, result, description, facts)
+        verdict = reasoner.conclude(task, result, consistency, facts)
+    return Reflection(facts, description, consistency, verdict)
 
 
 def load(job: Job, settings: Settings) -> photos.Photo:
@@ -171,6 +173,21 @@ def make_reasoner(settings: Settings, trace: Trace) -> Reasoner:
     cls: Any = getattr(import_module(module), name)
     reasoner: Reasoner = cls.from_settings(settings, trace) if hasattr(cls, "from_settings") else cls()
     return reasoner
+
+
+def release(reasoner: Reasoner | None) -> None:
+    """Close the connections of a Reasoner that has any."""
+    if (close := getattr(reasoner, "close", None)) is not None:
+        close()
+
+
+@contextmanager
+def _reasoner(settings: Settings) -> Iterator[Reasoner]:
+    reasoner = make_reasoner(settings, NullTrace())
+    try:
+        yield reasoner
+    finally:
+        release(reasoner)
 
 
 def resolve_mask(job: Job, image: Image) -> Mask | None:

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from agent.errors import ConfigError
+import reedit
+from agent.errors import BadReply, ConfigError
 from agent.loop import Loop, LoopOptions
 from agent.trace import NullTrace, Run, TraceWriter
 from agent.trace.records import Called
@@ -164,6 +166,17 @@ def test_settings_and_the_key_variable(
     reasoner.close()
     assert server.bodies[0]["model"] == "other"
     assert server.headers[0]["authorization"] == "Bearer sk-from-environment"
+
+
+def test_a_plan_that_is_refused_leaves_no_connection(server: fake.FakeVlm, photo: Path) -> None:
+    def threads() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "reedit-vlm"}
+
+    server.script = fake.answer_by_call(think="no plan")
+    before = threads()
+    with pytest.raises(BadReply) as _kept:  # which holds the frames it came through
+        reedit.plan(photo, "make it dramatic", reasoner="vlm", vlm_url=server.url)
+    assert threads() <= before
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------

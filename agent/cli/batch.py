@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -181,21 +181,15 @@ def _local_engine(
 ) -> Engine:
     """On this machine: in worker processes, or in threads around editing servers."""
     from agent.batch import engines
-    from agent.session import make_reasoner
+    from agent.session import make_reasoner, release
     from agent.trace import NullTrace
 
-    _ask_once(lambda: make_reasoner(options.settings, NullTrace()))
+    # one that cannot be made is one error now, rather than one for every job
+    release(make_reasoner(options.settings, NullTrace()))
     return engines.local(
         options.folder, options.settings, count, in_flight=in_flight, editor_urls=editor_urls,
         waits=options.place.results_are_sent,
     )  # fmt: skip
-
-
-def _ask_once(make: Any) -> None:
-    """A reasoner that cannot be made is one error now, rather than one for every job."""
-    made = make()
-    if (close := getattr(made, "close", None)) is not None:
-        close()
 
 
 def _ray_engine(
