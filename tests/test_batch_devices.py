@@ -10,7 +10,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -34,6 +33,7 @@ from editor.auto import AutoEditor
 from editor.base import EditRequest, EditResult
 from tests.conftest import scene
 from tests.fake_editor import FakeEditor, tinted
+from tests.test_batch_run import Make, Told
 
 KILLS, BREAKS = 1, 2
 """First value of a photo: the worker that edits it dies; its device is lost to the process, once."""
@@ -67,17 +67,6 @@ class OnDevice:
                 request.progress(step + 1, 5)
         details = {"device": self.device, "pid": os.getpid(), "span": [began, time.time()]}
         return EditResult(255 - request.image, details=details)
-
-
-class Told(Listener):
-    def __init__(self) -> None:
-        self.jobs: list[tuple[Record, bool]] = []
-
-    def job(self, result: Record, again: bool) -> None:
-        self.jobs.append((result, again))
-
-
-Make = Callable[..., tuple[list[BatchJob], BatchOptions]]
 
 
 @pytest.fixture
