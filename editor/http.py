@@ -26,10 +26,11 @@ from editor.servers import (
     CONNECT_SECONDS,
     MOST_FAULTS,
     check_key,
+    is_final,
     is_loopback,
-    jitter,
     may_pass,
     one_line,
+    pause,
     retry_after,
     words,
 )
@@ -46,6 +47,10 @@ class NoAccess(EditorUnavailable):
     """The server answers, but not here, or not to this key: status 3xx, 401, 403 or 404."""
 
 
+class NotHere(NoAccess):
+    """Status 404: no such address, or no such model."""
+
+
 class Late(Exception):
     """The deadline came first."""
 
@@ -54,7 +59,7 @@ class Fault(Exception):
     """One try failed in a way that another may not.
 
     said: the server's own words, as they came. busy: the server is there and asks for patience; after: for how many
-    seconds. absent: nothing listens at the address.
+    seconds. absent: nothing listens at the address. final: no other try is due, for this is a refusal.
     """
 
     def __init__(
@@ -65,12 +70,14 @@ class Fault(Exception):
         busy: bool = False,
         after: float | None = None,
         absent: bool = False,
+        final: bool = False,
     ) -> None:
         super().__init__(why)
         self.said = said
         self.busy = busy
         self.after = after
         self.absent = absent
+        self.final = final
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +142,12 @@ class Server:
                     f"{self.who} at {self.url} gave no whole answer within {deadline - began:.3g} s{last}."
                 ) from None
             except Fault as fault:
+                if fault.final:
+                    raise EditError(
+                        f"{self.who} refused the request ({fault}): {self._quote(fault.said)}"
+                    ) from None
                 faults += not fault.busy
-                last = f"; before, {fault}"
+                last = f"; before, {self._quote(str(fault))}"
                 self._pause(fault, faults, tries, deadline, tick)
 
     def _quote(self, said: str) -> str:
@@ -154,7 +165,7 @@ class Server:
             where = "malformed"
         raise EditError(
             f"{self.who} answered with a link to elsewhere ({self._quote(where)}), which is not followed; "
-            "have it send the picture itself (b64_json)."
+            "--editor-api sglang asks it to send the picture itself (b64_json)."
         )
 
     def _accept(self, reply: Reply) -> Reply:
@@ -168,9 +179,11 @@ class Server:
                 f"{self.who} at {self.url} denies access ({status}); set {self.variable} to a key it knows."
             )
         if status == 404:
-            raise NoAccess(
+            raise NotHere(
                 f"{self.who} has no such model, or {self.url} is not the address above /images/edits (404): {said}"
             )
+        if may_pass(status) and is_final(reply.headers, reply.body):
+            raise EditorUnavailable(f"{self.who} at {self.url} takes no more requests ({status}): {said}")
         if may_pass(status):
             after = retry_after(reply.headers.get("retry-after"))
             asks = "" if after is None else f", asking to wait {after:g} s"
@@ -184,15 +197,17 @@ class Server:
     ) -> None:
         """Wait before the next try. Raises EditorUnavailable when there should be none."""
         if fault.absent and not self._reached:
-            raise EditorUnavailable(f"{self.who} does not answer at {self.url}: {fault}.") from None
-        pause = jitter(tries) if fault.after is None else fault.after
-        if faults >= MOST_FAULTS or time.monotonic() + pause >= deadline:
+            raise EditorUnavailable(
+                f"{self.who} does not answer at {self.url}: {self._quote(str(fault))}."
+            ) from None
+        seconds = pause(tries, fault.after)
+        if faults >= MOST_FAULTS or time.monotonic() + seconds >= deadline:
             count = f"{tries} {'try' if tries == 1 else 'tries'}"
             said = f": {self._quote(fault.said)}" if fault.said else ""
             raise EditorUnavailable(
-                f"{self.who} at {self.url} failed after {count}: {fault}{said}."
+                f"{self.who} at {self.url} failed after {count}: {self._quote(str(fault))}{said}."
             ) from None
-        until = time.monotonic() + pause
+        until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             tick()
             time.sleep(min(TICK_SECONDS, left))

@@ -1,6 +1,6 @@
 """An editor behind a server: POST {url}/images/edits, as vllm-omni, SGLang and OpenAI shape it.
 
-The picture goes there as a PNG on a canvas of at most one megapixel and comes back as that of a local model does;
+The picture goes there as a PNG on a canvas of about one megapixel and comes back as that of a local model does;
 outside of a mask not one bit changes, whatever the server does with the mask.
 """
 
@@ -13,6 +13,7 @@ import io
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -32,8 +33,8 @@ from editor.base import (
 )
 from editor.diffusion.sizing import Layout, Size, give_back, grid_canvases, layout, place, place_mask
 from editor.fidelity import restore_outside
-from editor.http import Fault, NoAccess, Reply, Server, multipart
-from editor.servers import check_url, one_line
+from editor.http import Fault, NoAccess, NotHere, Reply, Server, multipart
+from editor.servers import check_url, one_line, words
 
 Api = Literal["vllm-omni", "sglang", "openai"]
 Picture = NDArray[np.uint8]
@@ -46,10 +47,10 @@ STRETCH_SEEN, STRETCH_MOST = 0.005, 0.04
 """Change of aspect that is told, and refused. Servers snap to grids of up to 32 pixels: 3 % at one megapixel."""
 PIXELS = 1024 * 1024
 """Of what is sent: editing models are trained at about one megapixel."""
-GRID, OPENAI_GRID = 32, 16
-"""What the sides are multiples of. Qwen-Image-Edit snaps to 32 pixels; OpenAI asks for 16."""
-OPENAI_WIDEST = 3
-"""OpenAI takes aspects between 1:3 and 3:1."""
+GRID = 32
+"""What the sides are multiples of: Qwen-Image-Edit snaps to 32 pixels."""
+OPENAI_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
+"""What every GPT image model takes; only gpt-image-2 takes others (OpenAI's API reference, images/edits, size)."""
 DARKEST, FLATTEST = 3, 2
 """Levels of 255: a picture nowhere brighter, or with no more between its extremes, is what NaN decodes to."""
 MOST_PIXELS = 64_000_000
@@ -203,11 +204,17 @@ def checks(url: str, model: str | None, key: str | None) -> Iterator[Check]:
     try:
         server = Server(check_url(url, "--editor-url", KEY_VARIABLE), WHO, KEY_VARIABLE, key, PROBE_SECONDS)
         models, _ = server.ask("models", _models, deadline=server.deadline())
+    except NotHere as error:  # hosted editors need not list any
+        takes = _takes_edits(server)
+        yield Check(
+            "editing server", takes, f"{url} takes edits; it lists no models" if takes else str(error)
+        )
+        return
     except (EditorUnavailable, UsageError) as error:
         absent = not isinstance(error, NoAccess | UsageError)
         yield Check("editing server", False, str(error), START_LINE if absent else "")
         return
-    except EditError as error:  # hosted editors need not list any
+    except EditError as error:
         yield Check("editing server", True, f"{url} answers; {error}")
         return
     yield Check("editing server", True, f"{url}, asked in the form of {_form(models)}")
@@ -219,11 +226,19 @@ def checks(url: str, model: str | None, key: str | None) -> Iterator[Check]:
         yield Check("editing model", False, f"{model} is not served; served: {listed}", "--editor-model NAME")
 
 
+def _takes_edits(server: Server) -> bool:
+    """Whether the address for edits is there, asked with GET: it takes only POST, and says so (405)."""
+    try:
+        server.ask("images/edits", _body, deadline=server.deadline())
+    except EditorUnavailable:
+        return False
+    except EditError:
+        return True
+    return True
+
+
 def _canvases(api: Api) -> tuple[Size, ...]:
-    if api != "openai":
-        return grid_canvases(GRID, PIXELS)
-    sizes = grid_canvases(OPENAI_GRID, PIXELS)
-    return tuple(size for size in sizes if max(size) <= OPENAI_WIDEST * min(size))
+    return OPENAI_SIZES if api == "openai" else grid_canvases(GRID, PIXELS)
 
 
 def _files(
@@ -238,8 +253,8 @@ def _files(
     edit = place_mask(mask, where)
     if api == "vllm-omni":  # white = edit
         return files | {"mask_image": ("image/png", _png(edit))}, "mask_image"
-    # transparent = edit, and of the picture's own form
-    return files | {"mask": ("image/png", _png(np.dstack([sent, 255 - edit])))}, "mask"
+    # transparent = edit; white there too, for servers that look at the colour. OpenAI takes up to 4 MB
+    return files | {"mask": ("image/png", _png(np.dstack([edit, edit, edit, 255 - edit])))}, "mask"
 
 
 def _png(picture: Picture) -> bytes:
@@ -264,7 +279,7 @@ def _data(reply: Reply) -> bytes | str:
         raise Fault("it answered with something that is not JSON", start) from None
     items = body.get("data") if isinstance(body, dict) else None
     if not isinstance(items, list) or not items or not isinstance(items[0], dict):
-        raise Fault("its reply has no data")
+        raise _without("data", body)
     encoded, url = items[0].get("b64_json"), items[0].get("url")
     if isinstance(url, str) and url.startswith("data:"):
         encoded = url
@@ -275,7 +290,14 @@ def _data(reply: Reply) -> bytes | str:
             raise Fault("its picture is not base64") from None
     if isinstance(url, str) and url:
         return url
-    raise Fault("its reply has no picture")
+    raise _without("picture", items[0])
+
+
+def _without(what: str, body: Any) -> Fault:
+    """The fault of a reply of success that lacks something; hosted editors may put a refusal there instead."""
+    if isinstance(body, dict) and body.get("error"):
+        return Fault("200", words(json.dumps(body).encode()), final=True)
+    return Fault(f"its reply has no {what}")
 
 
 def _decoded(data: bytes) -> tuple[Picture, tuple[str, ...]]:
@@ -283,7 +305,9 @@ def _decoded(data: bytes) -> tuple[Picture, tuple[str, ...]]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as opened:
+        with warnings.catch_warnings(action="ignore"):  # of a large size, which is checked next
+            opened = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
+        with opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise EditError(
                     f"{WHO} sent a picture of {opened.width}x{opened.height} pixels, which is too large."

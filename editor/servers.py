@@ -7,6 +7,7 @@ import ipaddress
 import json
 import random
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ from editor.base import UsageError
 
 BUSY = (429, 503)
 """The statuses with which a server that is there asks for patience."""
+USED_UP = ("insufficient_quota", "billing_hard_limit_reached")
+"""OpenAI's codes, sent with 429, for an account that has to be paid first."""
+LONGEST_ERROR = 20_000
 MOST_FAULTS = 4
 """Tries at a request whose connection or reply breaks. A busy server is asked until the deadline."""
 CONNECT_SECONDS = 10.0
@@ -55,9 +59,20 @@ def may_pass(status: int) -> bool:
     return status in (408, 409, 425, 429) or status >= 500
 
 
-def jitter(tries: int) -> float:
-    """Seconds until the next try; doubling, and random, for many clients must not come back at once."""
-    return random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tries, 6)))
+def pause(tries: int, after: float | None) -> float:
+    """Seconds until the next try: what the server asks for, and on top a share that doubles with each try.
+
+    It is random, for many clients must not come back at once.
+    """
+    return (after or 0.0) + random.uniform(0.1, min(8.0, 0.5 * 2 ** min(tries, 6)))
+
+
+def is_final(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a status that may pass will not: the server says so (as OpenAI does), or the account is used up."""
+    said = _error(body)
+    return headers.get("x-should-retry") == "false" or (
+        isinstance(said, dict) and said.get("code") in USED_UP
+    )
 
 
 def retry_after(value: str | None) -> float | None:
@@ -76,14 +91,18 @@ def retry_after(value: str | None) -> float | None:
 
 def words(body: bytes) -> str:
     """A server's own message in an error reply: OpenAI's form, FastAPI's, or the text as it is."""
-    text = body[:20_000].decode("utf-8", "replace")
+    said = _error(body)
+    found = said.get("message", said.get("detail")) if isinstance(said, dict) else said
+    return str(found or body[:LONGEST_ERROR].decode("utf-8", "replace"))
+
+
+def _error(body: bytes) -> Any:
+    """What stands under "error" in a reply, or else the whole of it; None when it is not JSON."""
     try:
-        value: Any = json.loads(text)
+        value: Any = json.loads(body[:LONGEST_ERROR])
     except (ValueError, RecursionError):
-        return text
-    inner = value.get("error", value) if isinstance(value, dict) else value
-    found = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
-    return str(found or text)
+        return None
+    return value.get("error", value) if isinstance(value, dict) else value
 
 
 def one_line(text: str) -> str:

@@ -97,6 +97,8 @@ def _server(fake: FakeEditor) -> ThreadingHTTPServer:
             fake.gets.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             if self.path.endswith("/models") and fake.owner is not None:
                 reply_json(self, {"data": [{"id": "tiny", "owned_by": fake.owner}]})
+            elif self.path == "/v1/images/edits":
+                reply_json(self, {"error": {"message": "not allowed"}}, 405)
             elif self.path in fake.pictures:
                 reply(self, png(fake.pictures[self.path]), content_type="image/png")
             else:

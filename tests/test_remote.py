@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,19 +29,21 @@ from editor import remote
 from editor.base import EditError, EditorUnavailable, EditRequest, UsageError
 from editor.http import Fault, NoAccess, Reply, Server
 from editor.remote import KEY_VARIABLE, RemoteEditor, _data
-from editor.servers import check_url, one_line, retry_after, words
+from editor.servers import check_url, one_line, pause, retry_after, words
 from tests import fake_editor
 from tests.conftest import ROOT, scene
-from tests.fake_editor import FakeEditor, answer, drip, echoed, half, hang, takes_form
+from tests.fake_editor import FakeEditor, answer, drip, echoed, half, hang, png, takes_form
 from tests.fake_vlm import body, reply, reply_json, reset, status
 
 CANARY = "sk-canary-7f3a"
+OPENAI_SIZES = remote.OPENAI_SIZES
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A canvas that takes no time, but in processes of their own."""
     monkeypatch.setattr("editor.remote.PIXELS", 1 << 16)
+    monkeypatch.setattr("editor.remote.OPENAI_SIZES", ((256, 256), (384, 256), (256, 384)))
 
 
 @pytest.fixture
@@ -66,6 +71,7 @@ def test_odd_sizes_come_back_as_they_went(
     monkeypatch: pytest.MonkeyPatch, server: FakeEditor, api: Any, width: int, height: int
 ) -> None:
     monkeypatch.setattr("editor.remote.PIXELS", 1 << 20)
+    monkeypatch.setattr("editor.remote.OPENAI_SIZES", OPENAI_SIZES)
     picture = scene(width, height)
     before = picture.copy()
     steps: list[tuple[int, int]] = []
@@ -78,11 +84,11 @@ def test_odd_sizes_come_back_as_they_went(
     assert steps[0] == (0, 1)
     wide, high = server.forms[0].size
     assert server.forms[0].image.shape == (high, wide, 3)
-    grid = 16 if api == "openai" else 32
-    assert wide % grid == high % grid == 0
-    assert wide * high <= 1 << 20
     if api == "openai":
-        assert max(wide, high) <= 3 * min(wide, high)
+        assert (wide, high) == ((1024, 1024) if width == height else (1536, 1024))
+    else:
+        assert wide % 32 == high % 32 == 0
+        assert wide * high <= 1 << 20
     box = result.details["mapping"]["box"]
     assert box[2] / box[3] == pytest.approx(width / height, rel=0.5 / min(box[2:]) + 1e-6)
 
@@ -130,6 +136,8 @@ def test_a_mask_goes_as_the_server_takes_it_and_holds_bit_for_bit(
     sent = files[name]
     assert sent.shape[:2] == files["image"].shape[:2]
     edit = sent if api == "vllm-omni" else 255 - sent[..., 3]
+    if api == "openai":  # by its colour it says the same, the other way round
+        assert np.array_equal(sent[..., 0], edit)
     high, wide = edit.shape
     assert edit[high // 2, wide // 2] == 255  # the middle is to be edited
     assert edit[5, 5] == edit[-5, -5] == 0
@@ -229,6 +237,11 @@ def test_what_passes_is_tried_again(fault: Any, picture: np.ndarray, quick: None
      (status(403), NoAccess, KEY_VARIABLE, 1),
      (status(404), NoAccess, "404", 1),
      (status(307, location="http://127.0.0.1:9/elsewhere"), NoAccess, "redirects", 1),
+     (lambda to: reply_json(to, {"error": {"message": "pay first", "code": "insufficient_quota"}}, 429),
+      EditorUnavailable, "no more requests .429.: pay first", 1),
+     (lambda to: reply(to, b"never", 503, x_should_retry="false"), EditorUnavailable, "no more requests", 1),
+     (lambda to: reply_json(to, {"error": {"message": "against the policy"}}), EditError, "200.: against", 1),
+     (lambda to: reply_json(to, {"data": [{"error": {"message": "too rude"}}]}), EditError, "200.: too rude", 1),
      (status(500), EditorUnavailable, "after 4 tries", 4),
      (body("<html>\x1b[31mgateway</html>"), EditorUnavailable, "not JSON: <html> \\[31mgateway", 4)],
     ids=lambda value: str(value) if isinstance(value, str | int) else "",
@@ -299,11 +312,12 @@ def test_pictures_that_are_no_edit_are_refused(made: Any, says: str, picture: np
         RemoteEditor(server.url).edit(request(picture))
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(
-    monkeypatch: pytest.MonkeyPatch, server: FakeEditor, picture: np.ndarray
-) -> None:
-    monkeypatch.setattr("editor.remote.MOST_PIXELS", 1000)
-    with pytest.raises(EditError, match="too large"):
+def test_a_bomb_is_refused_before_it_is_decoded(picture: np.ndarray) -> None:
+    tiny = png(np.zeros((1, 1, 3), np.uint8))
+    head = b"IHDR" + struct.pack(">II", 10_000, 9_500) + tiny[24:29]  # 95 MP: above what Pillow warns of
+    bomb = tiny[:12] + head + struct.pack(">I", zlib.crc32(head)) + tiny[33:]
+    sent = {"data": [{"b64_json": base64.b64encode(bomb).decode()}]}
+    with FakeEditor(sent) as server, pytest.raises(EditError, match="10000x9500 pixels, which is too large"):
         RemoteEditor(server.url).edit(request(picture))
 
 
@@ -465,8 +479,10 @@ def test_photos_keep_their_size_and_depth_and_what_the_mask_protects(
     "echo",
     [lambda to: reply_json(to, {"error": {"message": f"bad {to.headers['authorization']}"}}, 400),
      lambda to: reply(to, f"<html>{'x' * 280}{to.headers['authorization']}".encode(), 500, retry_after="0"),
-     lambda to: reply(to, json.dumps({"error": CANARY}).replace("s", "\\u0073").encode(), 400)],
-    ids=["refusal", "html", "escaped"],
+     lambda to: reply(to, json.dumps({"error": CANARY}).replace("s", "\\u0073").encode(), 400),
+     lambda to: to.connection.sendall(f"HTTP/1.1 {to.headers['authorization']}\r\n\r\n".encode()),
+     lambda to: reply_json(to, {"data": [{"error": f"bad {CANARY}"}]})],
+    ids=["refusal", "html", "escaped", "status-line", "200"],
 )  # fmt: skip
 def test_the_key_is_nowhere(
     cli: Callable[..., subprocess.CompletedProcess[str]], photo: Path, tmp_path: Path, echo: Any
@@ -497,6 +513,13 @@ def test_proxies_are_used_for_others_and_never_for_this_machine(
         RemoteEditor(server.url, api="sglang").edit(request(picture))
         RemoteEditor("http://editor.invalid/v1", api="sglang").edit(request(picture))
         assert [form.path for form in proxy.forms] == ["http://editor.invalid/v1/images/edits"]
+
+
+def test_no_server_is_asked_again_at_once() -> None:
+    assert all(
+        pause(tries, after) >= 0.1 + (after or 0) for tries in range(1, 9) for after in (None, 0.0, 2.5)
+    )
+    assert max(pause(9, 0.0) for _ in range(50)) > 1  # also one that asks for no wait
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -538,10 +561,19 @@ def test_the_doctor_finds_a_server_its_form_and_its_model_and_edits_nothing() ->
         assert server.forms == []
 
 
+def test_a_hosted_editor_need_not_list_its_models() -> None:
+    with FakeEditor(owner=None) as server:
+        (found,) = remote.checks(server.url, "big", None)
+        assert found.ok
+        assert "takes edits; it lists no models" in found.message
+        assert server.forms == []
+
+
 def test_the_doctor_says_what_is_wrong_with_a_server() -> None:
     with FakeEditor(owner=None) as server:
-        (closed,) = remote.checks(server.url, None, None)
-        assert "404" in closed.message
+        (elsewhere,) = remote.checks(server.url.removesuffix("/v1"), None, None)
+        assert not elsewhere.ok
+        assert "404" in elsewhere.message
         gone = server.url
     (absent,) = remote.checks(gone, None, None)
     assert (absent.ok, absent.fix) == (False, remote.START_LINE)

@@ -33,7 +33,7 @@ from agent.vlm.wire import Rejected, Wire
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wires, "jitter", lambda tries: 0.01)
+    monkeypatch.setattr(wires, "pause", lambda tries, after: max(0.01, after or 0))
     monkeypatch.setattr(wires, "HEALTH_PAUSE", 0.02)
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID"):
         monkeypatch.setenv(name, f"leak-of-{name}")
@@ -141,6 +141,14 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_not_waited_for(
 ) -> None:
     one = bench([fake.status(429, "slow down", retry_after="3600")])
     with pytest.raises(ReasonerUnavailable, match=r"slow down.*wait 3600 s"):
+        one.reasoner.think(one.task)
+    assert len(one.server.bodies) == 1
+
+
+def test_an_account_that_is_used_up_is_not_asked_again(bench: Callable[..., Bench]) -> None:
+    said = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+    one = bench([lambda to: fake.reply_json(to, said, 429)])
+    with pytest.raises(ReasonerUnavailable, match=r"no more requests \(429\): You exceeded your quota"):
         one.reasoner.think(one.task)
     assert len(one.server.bodies) == 1
 

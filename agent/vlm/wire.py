@@ -25,10 +25,11 @@ from editor.servers import (
     MOST_FAULTS,
     check_key,
     check_url,
+    is_final,
     is_loopback,
-    jitter,
     may_pass,
     one_line,
+    pause,
     retry_after,
     words,
 )
@@ -180,6 +181,10 @@ class Wire:
             return NotFound(
                 f"The VLM server has no such model, or {self.url} is not an OpenAI-compatible address (404): {said}"
             )
+        if may_pass(status) and is_final(error.response.headers, error.response.content):
+            return ReasonerUnavailable(
+                f"The VLM server at {self.url} takes no more requests ({status}): {said}"
+            )
         if may_pass(status):
             after = retry_after(error.response.headers.get("retry-after"))
             asks = "" if after is None else f" (it asks to wait {after:g} s)"
@@ -212,13 +217,13 @@ class Wire:
                 if not fault.busy:
                     faults += 1
                     deadline += await self._until_back(fault)
-                pause = jitter(tally.attempts) if fault.after is None else fault.after
-                if faults >= MOST_FAULTS or time.monotonic() + pause >= deadline:
+                seconds = pause(tally.attempts, fault.after)
+                if faults >= MOST_FAULTS or time.monotonic() + seconds >= deadline:
                     tries = f"{tally.attempts} {'try' if tally.attempts == 1 else 'tries'}"
                     raise ReasonerUnavailable(
                         f"The VLM server at {self.url} failed after {tries}: {fault}."
                     ) from None
-                await asyncio.sleep(pause)
+                await asyncio.sleep(seconds)
             else:
                 self._reached = True
                 return value
