@@ -228,19 +228,20 @@ def _rank(this: Round) -> tuple[float, float, int]:
 
 
 def _checked(verdict: Verdict, task: Task, image: Image, tried: tuple[str, ...]) -> Verdict:
-    """What no Reasoner is believed: a Success of nothing done, a Reflection that would repeat this round."""
+    """What no Reasoner is believed: a Success of nothing done, unless measured; a Reflection that repeats a round."""
     why = None
-    if verdict.tag == "Success" and np.array_equal(image, task.source):
-        why = "the result is the source, bit for bit"
+    if verdict.tag == "Success" and not verdict.already and np.array_equal(image, task.source):
+        why = "the result is the source, bit for bit", "结果与原图逐位相同"
     elif verdict.tag == "Reflection":
         new = (verdict.instruction or "").strip().casefold()
         if not new:
-            why = "the corrective instruction is missing"
+            why = "the corrective instruction is missing", "缺少修正指令"
         elif any(new == old.strip().casefold() for old in (task.instruction, *tried)):
-            why = "the corrective instruction repeats what was tried"
-    return (
-        verdict if why is None else Verdict(tag="unknown", reasoning=f"{verdict.reasoning} [{why}]".strip())
-    )
+            why = "the corrective instruction repeats what was tried", "修正指令与已尝试过的相同"
+    if why is None:
+        return verdict
+    told = f"［{why[1]}］" if task.language == "zh" else f" [{why[0]}]"
+    return Verdict(tag="unknown", reasoning=f"{verdict.reasoning}{told}".strip())
 
 
 def _meant(results: list[StepResult]) -> Mask | None:

@@ -87,6 +87,8 @@ class Verdict(Record):
     tag: Tag
     reasoning: str = ""
     instruction: str | None = None
+    already: bool = False
+    """A Success that was measured on the source itself: what is asked for was there, nothing needed doing."""
 
 
 class Quality(Record):

@@ -313,3 +313,40 @@ def test_what_is_far_out_already_need_not_go_as_far_but_must_go() -> None:
 def test_a_part_that_is_spared_is_not_said_to_be_edited(step: str, chinese: bool, said: str) -> None:
     (op,) = grammar.parse(step)
     assert region_words(op.region, chinese=chinese) == said
+
+
+def pale() -> np.ndarray:
+    """A picture without shadows: coloured things, all of them near white."""
+    colors = [
+        (250, 190, 200),
+        (200, 240, 190),
+        (190, 210, 250),
+        (250, 245, 190),
+        (220, 190, 250),
+        (252, 250, 246),
+    ]
+    return np.repeat(np.repeat(np.array(colors, np.uint8)[None], 120, axis=0), 40, axis=1)
+
+
+@pytest.mark.parametrize("name", ["teal_orange", "fade"])
+def test_a_look_shows_in_a_picture_without_shadows(name: str) -> None:
+    op = Op(name, 0.6)
+    assert {r.verdict for r in assess([op], pale(), run(op, pale()))} == {"enough"}
+    assert any(r.verdict == "weak" for r in assess([op], pale(), pale()))
+
+
+def test_colour_that_light_brings_out_does_not_hide_that_it_was_muted() -> None:
+    ops = [Op("brightness", 0.15), Op("saturation", -0.05)]
+    result = scene()
+    for op in ops:
+        result = run(op, result)
+    assert {r.verdict for r in assess(ops, scene(), result)} == {"enough"}
+
+
+def test_a_veil_taken_off_is_no_overdone_colour() -> None:
+    veiled = np.rint(128 + scene() * 0.3).astype(np.uint8)
+    ops = [Op("auto_levels", 1.0), Op("contrast", 0.25), Op("vibrance", 0.45)]
+    result = veiled
+    for op in ops:
+        result = run(op, result)
+    assert not any(r.verdict in ("strong", "reversed") for r in assess(ops, veiled, result))

@@ -119,6 +119,26 @@ def test_a_success_of_nothing_done_is_not_believed() -> None:
     assert "bit for bit" in result.round.verdict.reasoning
 
 
+def test_a_photo_that_was_so_already_is_done_at_once() -> None:
+    class Idle(Adder):
+        def edit(self, request: EditRequest) -> EditResult:
+            return EditResult(request.image)
+
+    verdict = Verdict(tag="Success", reasoning="measured", already=True)
+    result = run(ScriptedReasoner(["a"], verdicts=[verdict]), Idle())
+    assert [r.verdict for r in result.rounds] == [verdict]
+
+
+def test_what_is_not_believed_is_told_in_the_language_of_the_request() -> None:
+    class Idle(Adder):
+        def edit(self, request: EditRequest) -> EditResult:
+            return EditResult(request.image)
+
+    loop = Loop(ScriptedReasoner(["调亮"], verdicts=["Success"]), Idle(), NullTrace(), LoopOptions(rounds=0))
+    result = loop.run(task("调亮"))
+    assert result.round.verdict.reasoning.endswith("［结果与原图逐位相同］")
+
+
 def test_the_description_is_made_once_while_the_editor_works() -> None:
     reasoner = ScriptedReasoner(["a"], verdicts=["x", "Success"], latency=0.15)
     began = time.perf_counter()

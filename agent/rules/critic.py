@@ -27,8 +27,9 @@ STEPS_MOST = 3
 
 _BY_METRIC: dict[str, str] = {
     "lightness": "brightness", "contrast": "contrast", "shadows": "shadows", "highlights": "highlights",
-    "blacks": "blacks", "whites": "whites", "haze": "-dehaze", "local_contrast": "clarity", "chroma": "saturation",
-    "vibrance": "vibrance", "warmth": "temperature", "tint": "tint", "garish": "saturation", "clipped": "contrast",
+    "blacks": "blacks", "whites": "whites", "haze": "-dehaze", "local_contrast": "clarity",
+    "chroma": "saturation", "vibrance": "vibrance", "warmth": "temperature", "tint": "tint",
+    "garish": "saturation", "clipped": "contrast",
 }  # fmt: skip
 """metric -> the step that raises it, where a step does just that."""
 _REMEDY = {"detail": "blur", "noise": "denoise"}
@@ -93,6 +94,8 @@ def conclude(
     broken = any(METRICS[r.effect.metric].family == "size" and r.verdict != "enough" for r in found)
     if broken or spilled(readings, facts) or any(r.verdict == "reversed" for r in found):
         return Verdict(tag="Failed", reasoning=reasoning)
+    if all(r.verdict == "enough" for r in found) and np.array_equal(result, task.source):
+        return Verdict(tag="Success", reasoning=wording.ALREADY[language] + reasoning, already=True)
     faults = [r for r in readings if r.verdict in ("weak", "strong")]
     if not faults:
         return Verdict(tag="Success", reasoning=reasoning)

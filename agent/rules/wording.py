@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent.types import Language
 from editor.builtin.core import Op, Region
 from editor.builtin.effects import region_words
+
+ALREADY: dict[Language, str] = {"en": "Nothing needed doing: ", "zh": "无需修改："}
+"""Before the readings of a photo that shows already what is asked for."""
 
 DESCRIBED: dict[str, tuple[str, str]] = {
     "exposure": ("is lighter all over", "整体更亮"),

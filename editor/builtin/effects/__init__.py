@@ -5,12 +5,13 @@ measurements, and `reading` compares them with what was expected.
 """
 
 from editor.builtin.effects.expectation import Effect, expected, strength
-from editor.builtin.effects.metrics import METRICS, Metric
+from editor.builtin.effects.metrics import GREY, METRICS, Metric
 from editor.builtin.effects.naming import region_words
 from editor.builtin.effects.pair import Pair, View
 from editor.builtin.effects.reading import Assessment, Reading, assess, judged
 
 __all__ = [
+    "GREY",
     "METRICS",
     "Assessment",
     "Effect",

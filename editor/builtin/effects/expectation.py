@@ -113,7 +113,7 @@ _ROWS: dict[str, tuple[_Row, ...]] = {
     "vignette": (_Row("relative_lightness", -0.05, -1.6, "the corners are darker", "corners_vs_centre"),),
     "cross_process": (_Row("change", 0.3, None, "the colours cross over", fixed=True), _GARISH),
     "teal_orange": (
-        _Row("push", 0.9, 40, "the lights turn orange and the shadows teal", "light_vs_dark", _ORANGE),
+        _Row("teal_orange", 0.9, 40, "the lights turn orange and the shadows teal", target=_ORANGE),
     ),
     "bleach_bypass": (
         _Row("chroma", -0.08, -0.8, "the colours are pale"),
@@ -218,7 +218,8 @@ def _recolor(op: Op) -> tuple[_Row, ...]:
     color = str(op.params["color"])
     target = lab_of(colors.of_sky(color) if op.region.name == "sky" else color)
     grey = math.hypot(target[1], target[2]) < 12
-    share = 0.55 * min(1.0, abs(op.amount))
+    # a tinge is seen before it is half way
+    share = (0.55 if op.amount >= 1 else 0.45) * min(1.0, abs(op.amount))
     if not grey:
         return (_Row("toward_color", share, None, "the part has the colour", target=target, fixed=True),)
     rows = [_Row("greyness", share, None, "the part has no colour of its own", fixed=True)]

@@ -32,6 +32,12 @@ GREY = 1.5
 """Below this mean chroma a picture has no colour to speak of."""
 _ONE_COLOUR = 6.0
 """CIE76 distance within which two neighbouring plain areas look the same."""
+_FULL_SPAN = 0.9
+"""Share of the range that a picture spans whose levels were set, noise and a few lights apart."""
+_SHADOWS = 60.0
+"""Mean L of the darker half above which a picture has no shadows."""
+_NO_BLACKS = 45.0
+"""L of the darkest tenth above which a picture has no blacks: a veil, a high key, a print that has faded."""
 FULL, EMPTY = 98.5, 1.5
 """L beyond which tones have no room left."""
 
@@ -62,6 +68,13 @@ def _tones(low: float, high: float) -> Callable[[View, Effect], float]:
     return metric
 
 
+def _blacks(view: View, effect: Effect) -> float:
+    """Change of the mean L of the darkest tenth; where that is light already there are no blacks to lift."""
+    before, after = (float(tones[: max(1, len(tones) // 10)].mean()) for tones in view.sorted_lightness)
+    lifted = effect.at_least > 0 and min(before, after) > _NO_BLACKS
+    return ALREADY if lifted else _with_room(before, after, effect)
+
+
 def _with_room(before: float, after: float, effect: Effect) -> float:
     if (effect.at_least > 0 and before > FULL) or (effect.at_least < 0 and before < EMPTY):
         return NAN
@@ -83,12 +96,21 @@ def _clipped(view: View, effect: Effect) -> float:
 
 
 def _range(view: View, effect: Effect) -> float:
-    """Change of the distance in L between the 0.5 and the 99.5 per cent quantiles; NaN when it is full already."""
+    """Change of the distance in L between the 0.5 and the 99.5 per cent quantiles."""
     before, after = (
         float(tones[int(0.995 * (len(tones) - 1))] - tones[int(0.005 * len(tones))])
         for tones in view.sorted_lightness
     )
-    return ALREADY if min(before, after) > 94.0 else after - before
+    full_already = min(_span(view, view.pair.small), _span(view, view.pair.small_result)) > _FULL_SPAN
+    return ALREADY if full_already else after - before
+
+
+def _span(view: View, picture: Image) -> float:
+    """From the darkest tones to the lightest channel, 0..1: a saturated red is as full as it gets, but not light."""
+    red, green, blue = cv2.split(picture)
+    lights = view.of(cv2.max(cv2.max(red, green), blue))
+    darks = view.of(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+    return float(np.quantile(lights, 0.995) - np.quantile(darks, 0.005)) / full(picture)
 
 
 def _haze(view: View, effect: Effect) -> float:
@@ -120,10 +142,12 @@ def _negative(view: View, effect: Effect) -> float:
 
 
 def _chroma(view: View, effect: Effect) -> float:
+    """Relative change of the mean chroma against the mean lightness: light alone brings out colour, too."""
     before, after = (float(chroma.mean()) for chroma in view.chroma)
     if before < GREY or (effect.at_least < 0 and before < _LITTLE_COLOUR < after):
         return NAN  # a tint on what is almost grey is no failure to mute it
-    return after / before - 1.0
+    light, now = (max(1.0, float(side[:, 0].mean())) for side in (view.before, view.after))
+    return after / before * light / now - 1.0
 
 
 def _garish(view: View, effect: Effect) -> float:
@@ -196,6 +220,25 @@ def _push(view: View, effect: Effect) -> float:
     goal = _target(effect)[1:]
     change = (view.after - view.before)[:, 1:].mean(axis=0)
     return float(change @ (goal / max(1.0, float(np.hypot(*goal)))))
+
+
+def _teal_orange(view: View, effect: Effect) -> float:
+    """By how much the lights turned to orange against the darks, in units of chroma.
+
+    A picture without shadows has none to turn teal: there, also by how much colours beside orange and teal gave way.
+    """
+    orange = _target(effect)[1:] / max(1.0, float(np.hypot(*_target(effect)[1:])))
+    lightness = view.before[:, 0]
+    light = lightness > np.median(lightness)
+    if light.all() or not light.any():
+        return NAN
+    turned = (view.after - view.before)[:, 1:] @ orange
+    value = float(turned[light].mean() - turned[~light].mean())
+    if float(lightness[~light].mean()) < _SHADOWS:
+        return value
+    across = np.array([-orange[1], orange[0]], np.float32)
+    before, after = (float(np.abs(side[:, 1:] @ across).mean()) for side in (view.before, view.after))
+    return max(value, before - after)
 
 
 def _cast(view: View, effect: Effect) -> float:
@@ -479,14 +522,14 @@ METRICS: dict[str, Metric] = {
     "contrast": Metric(_contrast, "tone", ("contrast of L", "L 的对比度"), "%"),
     "shadows": Metric(_tones(0, 0.25), "tone", ("L of the darkest quarter", "最暗四分之一的 L")),
     "highlights": Metric(_tones(0.75, 1), "tone", ("L of the lightest quarter", "最亮四分之一的 L")),
-    "blacks": Metric(_tones(0, 0.1), "tone", ("L of the darkest tenth", "最暗十分之一的 L")),
+    "blacks": Metric(_blacks, "tone", ("L of the darkest tenth", "最暗十分之一的 L")),
     "whites": Metric(_tones(0.9, 1), "tone", ("L of the lightest tenth", "最亮十分之一的 L")),
     "clipped": Metric(_clipped, "tone", ("share of clipped pixels", "纯黑或纯白像素的比例"), "%"),
     "range": Metric(_range, "tone", ("range of L", "L 的范围")),
     "haze": Metric(_haze, "tone", ("veil of haze (dark channel)", "雾霾遮罩（暗通道）")),
     "paper": Metric(_paper, "tone", ("way to white paper", "向白纸靠近的程度"), "%", state=True),
     "negative": Metric(_negative, "tone", ("reversal of the tones", "明暗反转度"), "%", state=True),
-    "chroma": Metric(_chroma, "colour", ("mean chroma", "平均彩度"), "%"),
+    "chroma": Metric(_chroma, "colour", ("chroma against lightness", "彩度相对于明度"), "%"),
     "garish": Metric(_garish, "colour", ("share of garish colours", "刺眼色彩的比例"), "%"),
     "vibrance": Metric(_vibrance, "colour", ("chroma of the muted half", "较淡一半的彩度"), "%"),
     "warmth": Metric(_axis(2), "colour", ("mean b* (blue to yellow)", "平均 b*（由蓝到黄）")),
@@ -499,6 +542,11 @@ METRICS: dict[str, Metric] = {
         _toward_hue, "colour", ("approach to the target hue", "向目标色相靠近的角度"), "°", state=True
     ),
     "push": Metric(_push, "colour", ("colour in the wanted direction", "目标方向上的色彩")),
+    "teal_orange": Metric(
+        _teal_orange,
+        "colour",
+        ("orange in the lights against teal in the darks", "亮部的橙色相对于暗部的青色"),
+    ),
     "cast": Metric(_cast, "colour", ("colour cast", "色偏"), "%"),
     "greyness": Metric(
         _greyness, "colour", ("share of the colour that is gone", "已去除的色彩比例"), "%", state=True

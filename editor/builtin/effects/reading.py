@@ -39,6 +39,9 @@ _DISTURBS: dict[str, frozenset[str]] = {
     "text": frozenset(),
     "geometry": frozenset(),
     # operations that disturb less, or more, than others of their kind
+    "auto_levels": frozenset({"tone", "structure", "colour"}),
+    "dehaze": frozenset({"tone", "structure", "colour"}),
+    "fade": frozenset({"tone", "colour", "noise"}),
     "sepia": frozenset({"colour", "contrast"}),
     "black_and_white": frozenset({"colour", "contrast"}),
     "grain": frozenset({"texture"}),
