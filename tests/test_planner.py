@@ -85,8 +85,8 @@ WISHES: list[tuple[str, str]] = [
     ("make it a sunset", "golden_hour exposure saturation"),
     ("夕阳的氛围", "golden_hour exposure saturation"),
     ("make it look like dusk", "exposure temperature saturation"),
-    ("blue hour mood", "temperature exposure"),
-    ("蓝调时刻", "temperature exposure"),
+    ("blue hour mood", "temperature exposure split_tone"),
+    ("蓝调时刻", "temperature exposure split_tone"),
     ("make it look like midnight", "day_to_night"),
     ("让它看起来像深夜", "day_to_night"),
     ("a sunny day", "exposure temperature contrast"),
@@ -283,6 +283,76 @@ def test_contradictions_are_settled_and_told() -> None:
     assert "snow" in _operations(made)
 
 
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ("cinematic, but no vignette", "teal_orange contrast"),
+        ("vintage look without the sepia", "vignette"),
+        ("make it dramatic without snow", "contrast vignette"),
+        ("make it dramatic, not dark", "contrast vignette"),
+        ("make it gloomy, but not too dark", "saturation temperature"),
+        ("more contrast, no extra saturation", "contrast"),
+        ("warmer, sharper and a vignette - no grain please", "temperature sharpen vignette"),
+        ("电影感，不要暗角", "teal_orange contrast"),
+        ("不要变暗，只加对比", "contrast"),
+    ],
+)
+def test_what_is_not_wanted_is_left_out(request_: str, expected: str) -> None:
+    assert _operations(plan(request_)) == expected
+
+
+@pytest.mark.parametrize("request_", ["brighter and cinematic, not brighter", "更亮的电影感，不要变亮"])
+def test_what_is_asked_for_and_not_wanted_is_refused(request_: str) -> None:
+    with pytest.raises(Refused, match=r"contradicts what is not wanted|互相矛盾"):
+        plan(request_)
+
+
+def test_what_was_left_out_is_told() -> None:
+    assert plan("cinematic, but no vignette").reasoning.endswith("Not done, as asked: vignette.")
+    assert plan("电影感，不要暗角").reasoning.endswith("按要求不做：暗角。")
+
+
+@pytest.mark.parametrize(
+    ("request_", "plain", "sign"),
+    [
+        ("potassium deficiency, severe", "potassium deficiency", 1),
+        ("potassium deficiency (mild)", "potassium deficiency", -1),
+        ("缺钾，严重", "缺钾", 1),
+        ("让皮肤晒黑一点", "晒黑", -1),
+        ("电影感强一点", "电影感", 1),
+    ],
+)
+def test_a_degree_may_stand_behind(request_: str, plain: str, sign: int) -> None:
+    def strength(text: str) -> float:
+        return sum(abs(op.amount) for step in plan(text).steps for op in grammar.parse(step))
+
+    assert sign * (strength(request_) - strength(plain)) > 0
+
+
+def test_all_misspelt_words_are_told_at_once() -> None:
+    with pytest.raises(Refused, match="did you mean “brighten”, “sharpen”"):
+        plan("brigten and sharpn")
+    with pytest.raises(Refused) as caught:
+        plan("cafe leaks")  # neither "face" nor "lakes" with the letters in another order
+    assert "did you mean" not in str(caught.value)
+
+
+def test_chinese_reasons_stand_under_the_words_of_the_request() -> None:
+    made = plan("冬天的感觉")
+    assert made.reasoning.startswith("“冬天”：")
+    assert "common" not in plan("电影感").reasoning.lower()
+    assert "未采用“夏天”：与“冬天”矛盾。" in plan("夏天的感觉，冬天的氛围").reasoning
+
+
+def test_a_part_is_spared_within_another() -> None:
+    made = plan("make it spring, but not the grass")
+    leaves, *light = (op.region for step in made.steps for op in grammar.parse(step))
+    assert leaves.name == "foliage"
+    assert leaves.minus is not None
+    assert leaves.minus.name == "grass"
+    assert all(region.name == "grass" and region.invert for region in light)
+
+
 def test_the_users_own_words_hold_against_the_knowledge() -> None:
     made = plan("make it dramatic and lower the contrast")
     amounts = [op.amount for s in made.steps for op in grammar.parse(s) if op.name == "contrast"]
@@ -310,15 +380,13 @@ def test_the_users_own_words_hold_against_the_knowledge() -> None:
         ("make the dog look calm", "Not understood: “dog"),
         ("让狗看起来平静", "未能理解"),
         ("don't make it dramatic", "rather than what to avoid"),
-        ("make it dramatic without snow", "rather than what to avoid"),
-        ("make it dramatic, not dark", "rather than what to avoid"),
         ("不要有戏剧性", "而不是不要什么"),
         ("blorf the quux", "Not understood"),
         ("make it dramatic 🐶", "Not understood"),
         ("сделай драматично", "Not understood"),
         ('a "calm" mood, vintage', "Not understood"),
         ("make it less dramatic", "Not understood: “less"),
-        ("make it autumn, but without fog", "rather than what to avoid"),
+        ("make it autumn, but without birds", "rather than what to avoid"),
         ("make the old man look older", "Not understood"),
         ("make it autumn-like and add a tree", "cannot add “a tree”"),
         ("make the leaf potassium deficient and add another leaf", "cannot add “another leaf”"),
@@ -406,6 +474,8 @@ def _brief(op: Op) -> str:
     where = {"whole": "", "mask": "@mask"}.get(op.region.kind, f"@{op.region.name}")
     color = f"={op.params['color']}" if op.name in ("recolor", "spots") and "color" in op.params else ""
     inverted = where.replace("@", "@!") if op.region.invert else where
+    if op.region.minus is not None:
+        inverted += f"-{op.region.minus.name}"
     return f"{'-' if op.amount < 0 else ''}{op.name}{inverted}{color}"
 
 

@@ -65,6 +65,36 @@ def test_nothing_done_asks_for_more_in_other_words(instruction: str) -> None:
     assert (score.meets_instruction, score.omissions, score.score) == ("no", 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("instruction", "said"),
+    [("fix the levels", "Nothing needed doing: "), ("自动色阶", "无需修改：")],
+)
+def test_what_is_there_already_needs_no_doing(instruction: str, said: str) -> None:
+    source = edit(scene(), "apply auto levels")
+    assert reflect(instruction, source, edit(source, instruction))[2].tag == "Success"
+    _, _, verdict = reflect(instruction, source, source.copy())
+    assert (verdict.tag, verdict.already) == ("Success", True)
+    assert verdict.reasoning.startswith(said)
+
+
+@pytest.mark.parametrize("instruction", ["make it colorful", "more vibrant", "颜色更鲜艳"])
+def test_a_photo_without_colour_cannot_get_more_of_it(instruction: str) -> None:
+    grey = edit(scene(), "black and white")
+    with pytest.raises(Refused, match=r"black and white|黑白"):
+        RulesReasoner().think(Task(grey, instruction))
+    assert RulesReasoner().think(Task(scene(), instruction)).steps
+    assert RulesReasoner().think(Task(grey, "make it pop")).steps
+
+
+def test_a_part_within_a_part_is_spared() -> None:
+    source = np.full((120, 160, 3), (60, 120, 50), np.uint8)
+    source[:, 80:] = (70, 90, 170)
+    whole = edit(source, "darken the left half").astype(int)
+    spared = edit(source, "darken the left half, but not the top").astype(int)
+    assert np.array_equal(spared[:10], source[:10])
+    assert np.array_equal(spared[-10:], whole[-10:])
+
+
 def test_what_succeeded_is_left_out_of_the_correction() -> None:
     source = scene()
     instruction = "make the photo warmer and add a vignette"

@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.errors import Refused
 from agent.instruction import clean_instruction
-from agent.rules.refusals import colorizing, grammar_says, refusal
+from agent.rules.refusals import colorizing, grammar_says, nothing_asked, refusal
 from agent.rules.wishes import Level, Wish, clauses, means_what_it_says, read, same
 from agent.types import MAX_STEPS, Language, Plan, language_of
 from editor.base import EditError
 from editor.builtin import grammar
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op
-from prompts.entries import Entry
 
 _SAME = {"sepia": "monochrome", "black_and_white": "monochrome"}
 """Operations of which only one can hold."""
@@ -41,7 +41,35 @@ _JOINTS: dict[Language, tuple[str, ...]] = {"en": (", ", "; ", ". "), "zh": ("�
 """Between joined sentences; the first that keeps their meaning (a clause may borrow words from its neighbour)."""
 _CUT = re.compile(r"[,;，；。]|\s(?=but\b|except\b)|但", re.IGNORECASE)
 """Where a clause may begin that says what is to stay as it is."""
+_UNWANTED: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(
+        r"(?:(?<=[\s,;.(])|^)(?:(?:but|and|with)\s+)*(?:no|not|without|don't|dont|do not|never|avoid)\s+"
+        r"(?:(?:any|extra|more|additional|the|a|an|too|so|very|overly|add|adding|make|making|let|get|become|becoming|"
+        r"turn|turning|it)\s+)*([^,;.!?()]+?)(?=\s*(?:$|[,;.!?()]|\s[-–—]\s|\bbut\b|\band\b))",
+        re.IGNORECASE,
+    ),
+    "zh": re.compile(
+        r"(?:(?<=[\s，,；;。、（(])|^)(?:但是|但|而且|并且)?(?:不要|别|不用|不|无|没有|请勿|勿)"
+        r"(?:加上|添加|加|带|有|任何|太|过于|那么|让它|让照片|变得|再)*([^，,；;。！？!?、（）()]+)"
+    ),
+}
+"""What is not to be done: "cinematic, but no vignette", "不要变暗，只加对比"."""
 _PROBE: dict[Language, str] = {"en": "brighten the photo", "zh": "把照片调亮"}
+_CONCRETE: dict[Language, str] = {
+    "en": "The request is concrete; it is carried out as it stands.",
+    "zh": "请求已经足够具体，原样执行。",
+}
+_AGAINST: dict[Language, str] = {
+    "en": "“{}” contradicts what is not wanted: “{}”.",
+    "zh": "“{}”与不要的“{}”互相矛盾。",
+}
+_PRACTICE = (
+    ("common photographic practice", "摄影惯例"),
+    ("common cinematographic practice", "电影摄影惯例"),
+    ("common video practice", "视频制作惯例"),
+    ("common practice", "图像处理惯例"),
+)
+"""Sources that are no publications, and their Chinese names."""
 _TOO_MANY: dict[Language, str] = {
     "en": "The request needs {} steps that cannot be joined to three; give it in two parts.",
     "zh": "该请求需要 {} 个步骤，无法合并为三步；请分两次提出。",
@@ -61,20 +89,84 @@ def plan(instruction: str, *, masked: bool = False) -> Plan:
     if refused := colorizing(text, language):
         raise refused
     text, spared = _without_spared(text, language, masked)
+    text, unwanted = _without_unwanted(text, language, masked)
     wishes = read(text, language, masked)
     own = _JOINTS[language][0].join(wish.text for wish in wishes if wish.entry is None)
     if own and (said := grammar_says(own, masked=masked)):
         raise Refused(said)
     kept, dropped = _settle(wishes)
     units = _merge([unit for wish in kept for unit in _units(wish, language, masked)])
+    units = _wanted(units, unwanted, language, masked)
     if len(kept) > 1 and any(wish.entry for wish in kept):
         units.sort(key=_stage)
     steps = _three([unit.text for unit in units], language, masked)
     return Plan(
         steps=tuple(_sparing(step, spared, language) for step in steps) if spared else steps,
-        reasoning=_reasoning(kept, dropped, language),
+        reasoning=_reasoning(kept, dropped, unwanted, language),
         rewritten=any(wish.entry for wish in kept),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unwanted:
+    """What a request says is not to be done: in its words, and as operations."""
+
+    text: str
+    ops: tuple[Op, ...]
+
+    def forbids(self, op: Op) -> bool:
+        """Whether `op` would do it, or some of it."""
+        return any(_family(op) == _family(other) for other in self.ops)
+
+
+def _family(op: Op) -> tuple[str, bool]:
+    """What an operation does, and whether more or less of it."""
+    name = "exposure" if op.name in ("brightness", "gamma") else _SAME.get(op.name, op.name)
+    return name, (op.amount < 1 if op.name == "gamma" else op.amount < 0)
+
+
+def _without_unwanted(text: str, language: Language, masked: bool) -> tuple[str, list[_Unwanted]]:
+    """`text` without what it says is not to be done, where the editor knows what that is and more is said."""
+    unwanted: list[_Unwanted] = []
+    left = text
+    for found in _UNWANTED[language].finditer(text):
+        ops = _operations(found.group(1), language, masked)
+        if ops and all(op.region.kind in ("whole", "named") and op.region.text == "" for op in ops):
+            unwanted.append(_Unwanted(found.group(1).strip(), ops))
+            left = left[: found.start()] + " " * (found.end() - found.start()) + left[found.end() :]
+    left = " ".join(left.strip(" ,;，；。、-–—").split())
+    return (left, unwanted) if left else (text, [])
+
+
+def _operations(words: str, language: Language, masked: bool) -> tuple[Op, ...]:
+    """What the words ask for, and for a bare property, as in "no extra saturation", more of it; () for neither."""
+    for text in (words, f"提高{words}" if language == "zh" else f"more {words}"):
+        with suppress(EditError):
+            return grammar.parse(text, masked=masked)
+    return ()
+
+
+def _wanted(
+    units: list[_Unit], unwanted: Sequence[_Unwanted], language: Language, masked: bool
+) -> list[_Unit]:
+    """The units without what is not to be done. Raises Refused where the request asks for that, or for no more."""
+    kept: list[_Unit] = []
+    for unit in units:
+        against = [one for one in unwanted if any(one.forbids(op) for op in unit.ops)]
+        if not against:
+            kept.append(unit)
+        elif unit.own:
+            raise Refused(_AGAINST[language].format(unit.text, against[0].text))
+        else:
+            parts = [(part, grammar.parse(part, masked=masked)) for part in clauses(unit.text, masked)]
+            kept += [
+                replace(unit, text=part, ops=ops)
+                for part, ops in parts
+                if not any(one.forbids(op) for one in against for op in ops)
+            ]
+    if not kept:
+        raise nothing_asked(", ".join(one.text for one in unwanted), language)
+    return kept
 
 
 def _without_spared(text: str, language: Language, masked: bool) -> tuple[str, str]:
@@ -89,7 +181,7 @@ def _without_spared(text: str, language: Language, masked: bool) -> tuple[str, s
 def _sparing(step: str, spared: str, language: Language) -> str:
     """A step that leaves out what the request spares; one that names a part of its own stays. Raises Refused."""
     if all(op.region.kind != "whole" for op in grammar.parse(step)):
-        return step
+        return step + spared if _spares(step, spared) else step
     if not _spares(step, spared):
         raise refusal(spared.strip(" ,，;；。"), spared, language)
     return step + spared
@@ -102,7 +194,8 @@ def _spares(step: str, tail: str) -> bool:
     except EditError:
         return False
     return len(before) == len(after) and all(
-        new.region.invert and replace(new, region=old.region, text=old.text) == old
+        (new.region.invert or new.region.minus is not None)
+        and replace(new, region=old.region, text=old.text) == old
         for old, new in zip(before, after, strict=True)
     )
 
@@ -118,11 +211,7 @@ def _one_line(instruction: str) -> str:
 
 def _unchanged(text: str, language: Language, masked: bool) -> Plan:
     steps = _three(clauses(text, masked), language, masked)
-    reasoning = {
-        "en": "The request is concrete; it is carried out as it stands.",
-        "zh": "请求已经足够具体，原样执行。",
-    }
-    return Plan(steps=steps, reasoning=reasoning[language], rewritten=False)
+    return Plan(steps=steps, reasoning=_CONCRETE[language], rewritten=False)
 
 
 def _three(sentences: Sequence[str], language: Language, masked: bool) -> tuple[str, ...]:
@@ -137,10 +226,10 @@ def _three(sentences: Sequence[str], language: Language, masked: bool) -> tuple[
     return (*head, step)
 
 
-def _settle(wishes: list[Wish]) -> tuple[list[Wish], list[tuple[Entry, Entry]]]:
+def _settle(wishes: list[Wish]) -> tuple[list[Wish], list[tuple[Wish, Wish]]]:
     """Resolve contradictions between entries: the heavier holds, then the later one. Second: (dropped, by which)."""
     kept = list(wishes)
-    dropped: list[tuple[Entry, Entry]] = []
+    dropped: list[tuple[Wish, Wish]] = []
     for index, later in enumerate(wishes):
         for earlier in wishes[:index]:
             a, b = earlier.entry, later.entry
@@ -149,7 +238,7 @@ def _settle(wishes: list[Wish]) -> tuple[list[Wish], list[tuple[Entry, Entry]]]:
             if b.id in a.excludes or a.id in b.excludes:
                 loser = later if a.weight > b.weight else earlier
                 kept.remove(loser)
-                dropped.append((a, b) if loser is earlier else (b, a))
+                dropped.append((earlier, later) if loser is earlier else (later, earlier))
     return kept, dropped
 
 
@@ -265,14 +354,33 @@ def _stage(unit: _Unit) -> int:
     return len(_STAGES) + (_KINDS.index(kind) if kind in _KINDS else len(_KINDS))
 
 
-def _reasoning(kept: Sequence[Wish], dropped: Sequence[tuple[Entry, Entry]], language: Language) -> str:
-    """Which knowledge was used, what is visible, and who says so."""
-    entries = dict.fromkeys(wish.entry.id for wish in kept if wish.entry)
-    known = {wish.entry.id: wish.entry for wish in kept if wish.entry}
+def _reasoning(
+    kept: Sequence[Wish],
+    dropped: Sequence[tuple[Wish, Wish]],
+    unwanted: Sequence[_Unwanted],
+    language: Language,
+) -> str:
+    """Which knowledge was used, what is visible, and who says so; in Chinese under the words of the request."""
+    known = {wish.entry.id: (wish.said, wish.entry) for wish in kept if wish.entry}
+    if not known and not unwanted:
+        return _CONCRETE[language]
     if language == "zh":
-        used = [f"{i}：{known[i].reasoning.zh}（来源：{known[i].source}）" for i in entries]
-        left = [f"未采用 {a.id}：与 {b.id} 矛盾。" for a, b in dropped]
-        return "".join((*used, *left))
-    used = [f"{i}: {known[i].reasoning.en} (Source: {known[i].source}.)" for i in entries]
-    left = [f"{a.id} is left out: it contradicts {b.id}." for a, b in dropped]
-    return " ".join((*used, *left))
+        used = [f"“{said}”：{e.reasoning.zh}（来源：{_source(e.source)}）" for said, e in known.values()]
+        left = [f"未采用“{a.said}”：与“{b.said}”矛盾。" for a, b in dropped]
+        avoided = [f"按要求不做：{one.text}。" for one in unwanted]
+        return "".join((*used, *left, *avoided))
+    used = [f"{e.id}: {e.reasoning.en} (Source: {e.source}.)" for _, e in known.values()]
+    left = [f"{_id(a)} is left out: it contradicts {_id(b)}." for a, b in dropped]
+    avoided = [f"Not done, as asked: {one.text}." for one in unwanted]
+    return " ".join((*used, *left, *avoided))
+
+
+def _id(wish: Wish) -> str:
+    return wish.entry.id if wish.entry else wish.text
+
+
+def _source(source: str) -> str:
+    """A source in Chinese: titles as they are, common practice by its Chinese name."""
+    parts = [part.strip() for part in source.split(";")]
+    said = (next((zh for en, zh in _PRACTICE if part.lower().startswith(en)), part) for part in parts)
+    return "；".join(said)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
 
 from agent.errors import Refused
 from agent.rules import critic, planner, wording
+from agent.rules.refusals import no_colour
 from agent.types import Consistency, Language, Plan, Quality, Task, Verdict
 from editor.base import EditError, Image, UsageError
 from editor.builtin import grammar
 from editor.builtin.core import Op
-from editor.builtin.effects import Reading, assess
+from editor.builtin.effects import GREY, Reading, assess
 from editor.builtin.engine import ABILITIES
 from editor.measure import Facts
+from editor.pixels import lab
 
 _PASSED_ON: dict[Language, str] = {
     "en": "Not in the knowledge base; the editor is given the request as it stands, and its result is not measured.",
@@ -27,6 +32,13 @@ class _Request:
 
     ops: tuple[Op, ...]
     why_not: str = ""
+
+    @property
+    def only_strengthens_colour(self) -> bool:
+        """Whether nothing can come of it in a photo without colour."""
+        return bool(self.ops) and all(
+            op.name == "hue" or (op.name in ("saturation", "vibrance") and op.amount > 0) for op in self.ops
+        )
 
 
 class RulesReasoner:
@@ -46,6 +58,8 @@ class RulesReasoner:
         """
         try:
             plan = planner.plan(task.instruction, masked=task.mask is not None)
+            if self._remember(task, plan).only_strengthens_colour and _is_grey(task.source):
+                raise no_colour(task.instruction, task.language)
         except Refused:
             if task.abilities in ("", ABILITIES):
                 raise
@@ -109,6 +123,13 @@ class RulesReasoner:
         with self._lock:
             self._last = task, result, readings
         return readings
+
+
+def _is_grey(image: Image) -> bool:
+    """Whether a photo, (H, W, 3), has no colour to speak of; on every n-th pixel."""
+    step = max(1, int((image.shape[0] * image.shape[1] / 200_000) ** 0.5))
+    colours = lab(cast("Image", np.ascontiguousarray(image[::step, ::step])))
+    return float(np.hypot(colours[..., 1], colours[..., 2]).mean()) < GREY
 
 
 def _cannot(request: _Request, task: Task) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from agent.errors import Refused
@@ -11,14 +12,16 @@ from editor.base import EditError
 from editor.builtin import grammar
 from editor.builtin.grammar.messages import Beyond, Contradiction
 from editor.builtin.grammar.words import Token, index, read
-from prompts import load_vocabulary
+from prompts import load_knowledge, load_vocabulary
 from prompts.patterns import Request, fold
 
 _MODEL = 'reedit apply PHOTO "..." --reasoner vlm --editor qwen-image-edit'
 _MASK = 'reedit apply PHOTO "..." --mask MASK.png'
 _TARGETS = {"prop", "quality", "action", "look", "region", "up", "down", "color", "crop", "rotate", "straighten",
-            "flip", "resize", "border", "watermark", "symptom", "recolor"}  # fmt: skip
+            "flip", "resize", "border", "watermark", "symptom", "recolor", "axis", "degree", "place"}  # fmt: skip
 """Kinds of words that a misspelt word may have been."""
+_LONG_ENOUGH = 5
+"""Letters above which a word of the knowledge base is not taken for another by chance."""
 _LONGEST = 60
 """Characters of the user's words that a message repeats."""
 
@@ -111,8 +114,21 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         'reedit apply PHOTO "变成黑色" --mask MASK.png。',
     },
     "misspelt": {
-        "en": "Not understood: “{}”; did you mean “{}”?",
-        "zh": "未能理解：“{}”；您是想说“{}”吗？",
+        "en": "Not understood: {}; did you mean {}?",
+        "zh": "未能理解：{}；您是想说{}吗？",
+    },
+    "question": {
+        "en": "reedit changes photos, it does not answer questions about them (“{}”); say what to change.",
+        "zh": "reedit 只修改照片，不回答关于照片的问题（“{}”）；请说明要改什么。",
+    },
+    "undo": {
+        "en": "There is nothing to undo (“{}”): the photo you give is never changed, every edit is a new file.",
+        "zh": "没有可撤销的内容（“{}”）：原照片从不改动，每次修改都另存为新文件。",
+    },
+    "effect": {
+        "en": "The built-in editor does not have this effect (“{}”); what it has is in reedit editors, "
+        f"a generative editor can do more: {_MODEL}.",
+        "zh": f"内置编辑器没有这种效果（“{{}}”）；它有的效果见 reedit editors，生成式编辑器可以做得更多：{_MODEL}。",
     },
     "nothing": {
         "en": "The request asks for no change (“{}”); say what to change, for example: increase the contrast.",
@@ -134,14 +150,21 @@ _OF = re.compile(r"^of\s+", re.IGNORECASE)
 _INTO = re.compile(r"\b(?:turn|change|transform|convert|make)\b.{1,40}?\b(?:into|to)\b|(?:变成|变为|改成)")
 
 
-def refusal(clause: str, unknown: str, language: Language) -> Refused:
-    """The refusal of `clause`, whose words from `unknown` on are not understood."""
-    if (typo := _typo(clause)) is not None:
-        return Refused(_SENTENCES["misspelt"][language].format(*typo))
+def refusal(clause: str, unknown: str, language: Language, around: str = "") -> Refused:
+    """The refusal of `clause`, whose words from `unknown` on are not understood; around: what it stands in."""
+    if _beyond(clause) is None and (typos := _typos(clause)):
+        typos |= _typos(around)
+        wrong, right = (_listed(words, language) for words in (typos.keys(), typos.values()))
+        return Refused(_SENTENCES["misspelt"][language].format(wrong, right))
     if (said := grammar_says(clause)) is not None:
         return Refused(said)
     kind, words = _kind(clause, unknown)
     return Refused(_SENTENCES[kind][language].format(_short(words)))
+
+
+def _listed(words: Iterable[str], language: Language) -> str:
+    """The words in quotation marks."""
+    return ("、" if language == "zh" else ", ").join(f"“{word}”" for word in words)
 
 
 def nothing_asked(request: str, language: Language) -> Refused:
@@ -149,11 +172,16 @@ def nothing_asked(request: str, language: Language) -> Refused:
     return Refused(_SENTENCES["nothing"][language].format(_short(request)))
 
 
+def no_colour(request: str, language: Language) -> Refused:
+    """The refusal of "more colourful" for a black and white photo."""
+    return Refused(_SENTENCES["colorize"][language].format(_short(request)))
+
+
 def colorizing(request: str, language: Language) -> Refused | None:
     """The refusal of "colorize this black and white photo", whose words would otherwise fall apart into wishes."""
     if _beyond(request) != "colorize":
         return None
-    return Refused(_SENTENCES["colorize"][language].format(_short(request)))
+    return no_colour(request, language)
 
 
 def grammar_says(clause: str, *, masked: bool = False) -> str | None:
@@ -167,19 +195,28 @@ def grammar_says(clause: str, *, masked: bool = False) -> str | None:
     return None
 
 
-def _typo(clause: str) -> tuple[str, str] | None:
-    """The first unknown word of `clause` that is nearly a known one, and that word. It is asked, never assumed."""
+def _typos(clause: str) -> dict[str, str]:
+    """The unknown words of `clause` that are nearly known ones, and those. They are asked for, never assumed."""
     from difflib import get_close_matches
 
     targets, known = _spellings()
+    found = {}
     for word in re.findall(r"[a-z]{4,}", fold(clause)):
         if word in known or word.removesuffix("s") in known:
             continue
-        shuffled = next((t for t in targets if len(t) == len(word) and sorted(t) == sorted(word)), None)
+        swapped = next((t for t in targets if _is_swapped(word, t)), None)
         near = [t for t in get_close_matches(word, targets, n=3, cutoff=0.84) if t[0] == word[0]]
-        if shuffled or near:
-            return word, shuffled or near[0]
-    return None
+        if swapped or near:
+            found[word] = swapped or near[0]
+    return found
+
+
+def _is_swapped(word: str, known: str) -> bool:
+    """Whether `word` is `known` with two neighbouring letters in the wrong order."""
+    if len(word) != len(known) or word == known:
+        return False
+    at = next(i for i, (a, b) in enumerate(zip(word, known, strict=True)) if a != b)
+    return word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :] == known
 
 
 @cache
@@ -191,6 +228,11 @@ def _spellings() -> tuple[tuple[str, ...], frozenset[str]]:
         known.update(words)
         if kind in _TARGETS and words == [phrase] and not phrase.endswith(("ing", "ed", "s")):
             targets.add(phrase)
+    for entry in load_knowledge():
+        for pattern in entry.patterns:
+            spelt = {w for slot in getattr(pattern, "slots", ()) for w in slot.exact if w.isalpha()}
+            known |= spelt
+            targets |= {w for w in spelt if len(w) > _LONG_ENOUGH}
     vocabulary = load_vocabulary()
     for group in vocabulary.nouns.values():
         known.update(group.en)
@@ -203,7 +245,7 @@ def _kind(clause: str, unknown: str) -> tuple[str, str]:
     folded = fold(clause)
     vocabulary = load_vocabulary()
     if (kind := _beyond(clause)) is not None:
-        return kind, clause
+        return kind, unknown if kind == "add" else clause
     if _position(folded, vocabulary.negations.en, vocabulary.negations.zh):
         return "negation", clause
     for kind in ("remove", "replace", "pose", "clothes", "body", "add", "detail"):

@@ -26,7 +26,7 @@ from prompts.patterns import Request, Spans, fold
 Level = Literal["weaker", "plain", "stronger"]
 
 _SEPARATOR = re.compile(
-    r"[,;!?，。；！？、]|\.(?!\d)|\b(?:and then|and|then|plus|also|but|while|as well as)\b"
+    r"[,;!?，。；！？、()（）]|\.(?!\d)|\s[-–—]\s|——|\b(?:and then|and|then|plus|also|but|while|as well as)\b"
     r"|然后|接着|并且|而且|同时|以及|再(?!现)|并|和"
 )
 _LATIN = re.compile(r"[a-z0-9\u00c0-\u024f]+(?:['’][a-z]+)*")
@@ -54,6 +54,7 @@ class Wish:
     """A concrete clause in the user's words, or an entry of the knowledge base that the request matches.
 
     start: its place in the request. regions: what the entry is to be about, in the editor's words ("" = its default).
+    said: the words of the request that the entry matches.
     """
 
     start: int
@@ -61,6 +62,7 @@ class Wish:
     entry: Entry | None = None
     level: Level = "plain"
     regions: tuple[str, ...] = ("",)
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,14 @@ def _complains_on(before: str, part: str) -> bool:
 
 
 def _atoms(text: str) -> list[tuple[int, int]]:
-    """The parts of `text` between separators, without surrounding space; quotations are never cut."""
-    cuts = [(0, 0), *(m.span() for m in _SEPARATOR.finditer(fold(text))), (len(text), len(text))]
+    """The parts of `text` between separators, without surrounding space; quotations are never cut.
+
+    Nor is what an entry of the knowledge base takes as one: "dodge and burn".
+    """
+    taken = [span for match in _matches(Request.of(text)) for span in match.spans]
+    marks = (m.span() for m in _SEPARATOR.finditer(fold(text)))
+    cuts = [m for m in marks if not any(a <= m[0] and m[1] <= b for a, b in taken)]
+    cuts = [(0, 0), *cuts, (len(text), len(text))]
     atoms = []
     for (_, start), (end, _) in pairwise(cuts):
         part = text[start:end]
@@ -225,12 +233,16 @@ def _abstract(text: str, start: int, end: int, language: Language, masked: bool)
     matches = _matches(request)
     wishes = []
     at = 0
-    for match in matches:
-        first = match.spans[0][0]
+    for number, match in enumerate(matches):
+        first, last = match.spans[0][0], match.spans[-1][1]
         level = _level(request.text[min(at, first) : first])
+        if level == "plain":
+            following = matches[number + 1].spans[0][0] if number + 1 < len(matches) else None
+            level = _level_after(request.text[last:following], match.entry, following is None)
         regions = _regions(match.entry, request.text, language)
-        wishes.append(Wish(start + first, "", match.entry, level, regions))
-        at = max(at, match.spans[-1][1])
+        said = "".join(stretch[a:b] for a, b in match.spans)
+        wishes.append(Wish(start + first, "", match.entry, level, regions, said))
+        at = max(at, last)
     wishes.extend(_left_over(stretch, request, matches, start, language, masked))
     return sorted(wishes, key=lambda wish: wish.start)
 
@@ -259,12 +271,21 @@ def _matches(request: Request) -> list[_Match]:
 
 def _level(before: str) -> Level:
     words = vocabulary()
-    spoken = set(_LATIN.findall(before))
-    if spoken & set(words.weaker.en) or any(w in before for w in words.weaker.zh):
+    spoken = {
+        *_LATIN.findall(before),
+        *_longest_first((*words.weaker.zh, *words.stronger.zh)).findall(before),
+    }
+    if spoken & words.weaker.all:
         return "weaker"
-    if spoken & set(words.stronger.en) or any(w in before for w in words.stronger.zh):
-        return "stronger"
-    return "plain"
+    return "stronger" if spoken & words.stronger.all else "plain"
+
+
+def _level_after(after: str, entry: Entry, is_last: bool) -> Level:
+    """The degree told behind what it is about: "potassium deficiency, severe", "晒黑一点"."""
+    if not is_last:
+        after = _SEPARATOR.split(after, maxsplit=1)[0] if _SEPARATOR.search(after) else ""
+    groups = ("any", entry.nouns) if entry.nouns else ("any",)
+    return _level(after) if _unknown(after, groups) is None else "plain"
 
 
 def _regions(entry: Entry, folded: str, language: Language) -> tuple[str, ...]:
@@ -295,7 +316,7 @@ def _left_over(
         part = _without_nouns(_trimmed(stretch[start:end]), groups, masked)
         if not (part and is_concrete(part, masked) and _about_the_whole(part, masked)):
             place = start + unknown
-            raise refusal(_atom_at(stretch, place), stretch[place:end], language)
+            raise refusal(_atom_at(stretch, place), stretch[place:end], language, around=stretch)
         yield Wish(offset + start, _from_its_verb(part, masked))
 
 

@@ -26,7 +26,8 @@ class Region:
     anything: "the red bowl"); "place" (name: left, right, top, bottom, center, corners, edges, top-left ...);
     "rect" (rect = x, y, width, height in pixels); "mask" (the mask the user gave; noun is what the user calls it).
     within: a place that a named or coloured part is cut down to ("the sky in the top left"), or "".
-    invert: everything but this part. text: the user's own words, for messages.
+    invert: everything but this part. minus: what is taken out of it where they overlap ("the foliage, not the
+    grass"). text: the user's own words, for messages.
     """
 
     kind: RegionKind = "whole"
@@ -36,6 +37,7 @@ class Region:
     invert: bool = False
     text: str = ""
     within: str = ""
+    minus: Region | None = None
 
     def __str__(self) -> str:
         """What people call it."""

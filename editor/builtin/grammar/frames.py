@@ -9,7 +9,7 @@ from typing import Any
 from editor.base import CannotDo, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op, Region
-from editor.builtin.grammar.amounts import Much, checked, label, resolve
+from editor.builtin.grammar.amounts import Much, as_number, checked, label, resolve
 from editor.builtin.grammar.clause import Clause, cannot, unknown_words
 from editor.builtin.grammar.geometry import geometry
 from editor.builtin.grammar.messages import Contradiction, say
@@ -37,8 +37,11 @@ _AXIS = {
     "red": ("temperature", 1),
 }  # fmt: skip
 """Which axis of the white balance moves a picture towards a colour."""
+_DUOTONE = {"duotone", "dual tone", "双色调", "双色"}
 _COMPARING = {"more", "even more", "更", "更加", "再", "up", "down"}
 _WEATHER = {"foggy", "misty", "rainy", "snowy"}
+_WIDE_OPEN = 2.0
+"""F-numbers up to this blur a background strongly."""
 _TINGE = (0.2, 0.35, 0.6, 1.0)
 """Strength of a recolouring that only leans towards a colour: slightly, plain, strongly, completely."""
 
@@ -165,12 +168,22 @@ def split_tone(clause: Clause) -> list[Op] | None:
     for zone, (first, last, tone) in zip(zones, sorted(tones), strict=False):
         params[clause.tokens[zone].value] = tone
         clause.head([zone, *range(first, last + 1)])
+    duotone = any(clause.tokens[i].text in _DUOTONE for i in heads)
+    if duotone and not zones:  # "duotone blue and pink": ink for the darks, ink for the lights
+        for zone_name, (first, last, tone) in zip(("shadows", "highlights"), sorted(tones), strict=False):
+            params[zone_name] = tone
+            clause.head(range(first, last + 1))
     clause.head(heads)
     clause.take("tintword", "recolor", "add", "verb")
     much = clause.much()
     if clause.has("prop") or (not heads and clause.has("region", "word")):
         return None
-    return [Op("split_tone", resolve("split_tone", 1, much)[1], clause.region() or WHOLE, params)]
+    where = clause.region() or WHOLE
+    if duotone:  # two inks leave no other colour
+        level = Much(2) if much.level is None and much.number is None else much
+        toned = Op("split_tone", resolve("split_tone", 1, level)[1], where, params)
+        return [Op("black_and_white", 1.0, where), toned]
+    return [Op("split_tone", resolve("split_tone", 1, much)[1], where, params)]
 
 
 def recolor(clause: Clause) -> list[Op] | None:
@@ -375,6 +388,13 @@ def _depth(clause: Clause) -> None:
     blurs = [
         i for i in clause.at("action", "quality", "look") if str(clause.tokens[i].value).startswith("blur")
     ]
+    for i in clause.at("num"):
+        if (aperture := as_number(clause.tokens[i].value)).unit == "f":
+            if blurs:
+                _replace(clause, blurs[0], "action", "depth_blur")
+                _replace(clause, i, "degree", 2 if aperture.value <= _WIDE_OPEN else 1)
+            else:
+                _replace(clause, i, "action", "depth_blur")
     if blurs and (depth := clause.at("depth")):
         clause.used.update(depth)
         _replace(clause, blurs[0], "action", "depth_blur")

@@ -10,11 +10,15 @@ from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, as_number, checked, resolve
 from editor.builtin.grammar.clause import Clause
-from editor.builtin.grammar.messages import say
+from editor.builtin.grammar.messages import Beyond, say
 from editor.builtin.grammar.numbers import Number
 
 _PORTIONS = {"half": 0.5, "半": 0.5, "third": 1 / 3}
 """Words for a side of the photo that say how much of it is meant."""
+_TOO_LARGE = (
+    "The built-in editor enlarges up to {:g} times and invents no detail; "
+    "a diffusion editor can (--editor, see `reedit editors`)."
+)
 _TRIMMING = {"trim", "trims", "trimmed", "trimming"}
 _SIDES = ("left", "right", "top", "bottom")
 
@@ -157,7 +161,10 @@ def _resize(clause: Clause) -> list[Op] | None:
     if params["width"] or params["height"]:
         _check_pixels(params)
         return [Op("resize", 1.0, WHOLE, params)]
-    factor = checked(OPERATIONS["resize"], _factor(clause.much(), grows and not down, down))
+    factor = _factor(clause.much(), grows and not down, down)
+    if factor > (most := OPERATIONS["resize"].limits[1]):
+        raise Beyond(say(_TOO_LARGE, most))
+    factor = checked(OPERATIONS["resize"], factor)
     return [Op("resize", factor, WHOLE, params)]
 
 
@@ -217,11 +224,15 @@ def _aspect(clause: Clause) -> list[Op] | None:
     if clause.has("prop", "look", "quality", "action", "region", "word"):
         return None
     clause.head([*squares, *ratios, *clause.at("crop", "aspect")])
-    ratio = clause.tokens[squares[0]].value if squares else clause.tokens[ratios[0]].value.parts
+    stated = None if squares else as_number(clause.tokens[ratios[0]].value)
+    ratio = stated.parts if stated else clause.tokens[squares[0]].value
     if min(ratio) < 1 or not 0.05 <= ratio[0] / ratio[1] <= 20:
         raise NotUnderstood(say("An aspect ratio goes from 1:20 to 20:1."))
     clause.take("axis")
-    return [Op("aspect", 1.0, WHOLE, {"ratio": tuple(ratio)})]
+    params: dict[str, Any] = {"ratio": tuple(ratio)}
+    if stated and stated.name == "print":
+        params["print"] = True
+    return [Op("aspect", 1.0, WHOLE, params)]
 
 
 def _crop(clause: Clause) -> list[Op] | None:

@@ -21,18 +21,18 @@ LEXICON: dict[str, dict[Any, str]] = {
         "effects|filter|style|treatment|scene|level|levels of|amount|amount of|value|degree of|version of|version|"
         "setting|slider|adjustment|area|areas|region|part|parts|portion|section|side of|one|ones|using|use of|"
         "natural|nice|naturally|nicely|evenly|uniformly|globally|shade|shade of|hint of|piece|"
-        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|sick|diseased|dying|ailing|final|current|existing|original|again|further|hand|light from|"
+        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|sick|diseased|dying|ailing|final|current|existing|original|again|further|hand|light from|than it is now|than it is|than it was|than now|than before|than this|than the original|than the original photo|gimme|ugh|omg|hey|hi|hello|can we|can we get|could we|"
         "请|请你|帮我|帮忙|麻烦|谢谢|谢谢你|谢谢啦|多谢|感谢|辛苦了|辛苦|哦|哈|嘛|啦|给我|拜托|求|麻烦你|能不能|可以|可不可以|想要|想|我想|我要|我想要|希望|要|需要|应该|这|那|这个|那个|它|"
         "它们|整个|整张|整幅|整体|全图|全部|所有|全|整|的|地|得|了|着|呢|吧|吗|啊|呀|一下|一张|一幅|一个|一只|一条|"
         "一片|一朵|一辆|一层|一种|一圈|一道|一块|一行|张|幅|个|层|种|都|也|很自然|自然|看起来|看上去|显得|效果|滤镜|风格|"
         "样式|处理|部分|区域|地方|那部分|这部分|程度|数值|值|画面感|场景|首先|先|第一步|最后|使用|用|为了|有|具有|带|带有|"
-        "出|出来|起来|上|上去|下来|里|里面|中|内|感觉|感|是|会|能|点的|所|一次|再|现有|当前|原来的|原|本"
+        "出|出来|起来|比现在|比现在的|比原来|比原来的|比原图|比之前|比之前的|比原片|一键|上|上去|下来|里|里面|中|内|感觉|感|是|会|能|点的|所|一次|再|现有|当前|原来的|原|本"
     },
     "photo": {
         "": "photo|photos|photograph|photographs|photography|picture|pictures|image|images|pic|pics|shot|snapshot|portrait|portraits|selfie|headshot|film|"
         "frame contents|everything|the lot|"
         "whole thing|overall tone|overall tones|light|lighting|exposure level|"
-        "照片|图片|图像|图|相片|画面|影像|片子|整张照片|整张图|色调|影调|光线|整体色调"
+        "照片|照|图片|图像|图|相片|画面|影像|片子|整张照片|整张图|色调|影调|光线|整体色调"
     },
     "pron": {"": "it|its|itself|me|us|them|they|this|these|those|he|him|she|her|his|他|她|此"},
     "det": {"": "the|a|an|my|our|your|their|all the|all of the|both the|any"},
@@ -80,13 +80,13 @@ LEXICON: dict[str, dict[Any, str]] = {
     "degree": {
         0: "a few|few|a notch|notch|a little bit of|just a little|slightly|slight|a bit|a bit of|bit|little bit|a little|a little bit|a touch|touch of|a touch of|subtle|subtly|"
         "gently|gentle|mild|mildly|lightly|faint|faintly|a hint of|a tad|a tiny bit|somewhat|softly|minor|marginally|"
-        "a dash of|delicate|modest|modestly|a little more of|just a bit|"
-        "一些|稍微|稍稍|略微|轻微|一点|一点点|些|点|略|稍|微微|些许|少许|适度|淡淡|轻轻|有点|有些|稍许|微|小幅|细微|淡|少量|零星|强一点|强一些|强点|轻度",
+        "a dash of|delicate|modest|modestly|a little more of|just a bit|a lil|lil|a lil bit|lil bit|a smidge|a smidgen|a hair|a wee bit|a pinch of|"
+        "一些|稍微|稍稍|略微|轻微|一点|一点点|些|点|略|稍|微微|些许|少许|适度|淡淡|轻轻|有点|有些|稍许|微|小幅|细微|淡|少量|零星|强一点|强一些|强点|轻度|轻一点|轻一些|轻点|淡一点|淡一些|淡点|弱一点|弱一些|弱点",
         1: "moderately|moderate|medium|fairly|quite|rather|noticeably|noticeable|适中|中等|适当|比较|较为",
         2: "many|much|strongly|strong|very|a lot|a lot of|lots of|heavily|heavy|significantly|considerably|dramatically|"
         "drastically|intensely|intense|extremely|hugely|massively|way|far|really|deeply|bold|boldly|substantially|"
         "a great deal|greatly|highly|severely|severe|thick|dense|a ton of|pronounced|aggressive|aggressively|extra strong|"
-        "大幅|大幅度|明显|强烈|非常|很|极|极其|十分|大大|显著|特别|超|超级|许多|很多|大量|浓|浓浓|浓重|浓郁|强|重度|剧烈|严重|极度|狠狠|大|厚|大大地",
+        "大幅|大幅度|明显|强烈|非常|很|极|极其|十分|大大|显著|特别|超|超级|许多|很多|大量|浓|浓浓|浓重|浓郁|强|重度|剧烈|严重|极度|狠狠|大|厚|大大地|重一点|重一些|重点儿|浓一点|浓一些",
         3: "completely|fully|totally|entirely|maximum|maximally|as much as possible|to the max|all the way|"
         "完全|彻底|最大|最大程度|拉满|全然",
     },
@@ -105,7 +105,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     "unchanged": {
         "": "unchanged|untouched|as is|as it is|as they are|as it was|intact|the same|same|alone|unaffected|unaltered|"
-        "不变|原样|不动|完整|如初|一致"
+        "不变|原样|不动|完整|如初|一致|不要变|别变|不用变|不用动|不要改|别改|不用改|不改|保持不变|不受影响|不要受影响"
     },
     "rest": {
         "": "rest|the rest|the rest of|everything else|all else|other areas|other parts|other things|others|other colors|"
@@ -153,8 +153,8 @@ LEXICON: dict[str, dict[Any, str]] = {
         "clarity": "clear|clearer|defined|more defined|清晰|更清晰|通透|更通透|清楚|更清楚",
         "blur": "blurry|blurred|blurrier|out of focus|defocused|unfocused|模糊|更模糊",
         "blur<": "soft|softer|softened|smoother|smooth|柔和|更柔和|柔软|平滑|更平滑|光滑|更光滑|细腻|更细腻",
-        "saturation": "saturated|colorful|more colorful|richer|rich|richer colors|rich colors|vivid|more vivid|saturated colors|vivid colors|鲜艳|更鲜艳|浓艳|艳丽|艳|色彩丰富|丰富|饱满|变鲜艳|鲜亮|太淡|过淡",
-        "-saturation": "desaturated|muted|duller|dull|washed out|pale colors|muted colors|desaturated colors|unsaturated|colorless|pastel|素一点|素净|素雅|清淡|暗淡|淡雅|灰暗",
+        "saturation": "saturated|colorful|more colorful|richer|rich|richer colors|rich colors|vivid|more vivid|saturated colors|vivid colors|鲜艳|更鲜艳|浓艳|艳丽|艳|色彩丰富|丰富|饱满|变鲜艳|鲜亮|太淡|过淡|颜色深|颜色更深|颜色浓|颜色更浓|色彩浓|颜色重|的颜色深|的颜色浓",
+        "-saturation": "desaturated|muted|duller|dull|washed out|pale colors|muted colors|desaturated colors|unsaturated|colorless|颜色淡|颜色更淡|色彩淡|颜色浅|颜色更浅|色彩浅|的颜色淡|的颜色浅|素一点|素净|素雅|清淡|暗淡|淡雅|灰暗",
         "vibrance": "vibrant|lively|lively colors|vibrant colors|明快|鲜活|生动|鲜明",
         "dehaze": "haze free|dehazed|hazeless",
         "-dehaze": "hazy|hazier|milky|朦胧|雾蒙蒙|迷蒙|迷濛",
@@ -189,9 +189,9 @@ LEXICON: dict[str, dict[Any, str]] = {
         "clarity": "add definition|add structure|add clarity",
         "inpaint": "inpaint|fill in the hole|heal the spot|content aware fill|内容识别填充|修补",
         "color_pop": "color pop|selective color|color splash|color isolation|局部彩色|单色保留|局部留色|留色|抽色",
-        "depth_blur": "depth blur|bokeh|shallow depth of field|depth of field|portrait mode|background bokeh|bokeh blur|tilt shift|景深|浅景深|景深虚化|景深模糊|大光圈|景深效果|焦外虚化|人像模式",
-        "auto_levels": "auto levels|auto level|autolevels|auto contrast|auto tone|normalize|equalize|normalize the levels|stretch the tones|stretch the levels|auto adjust|auto enhance|fix the levels|自动色阶|自动对比度|自动调整|自动色调|色阶拉伸|自动增强|拉伸色阶",
-        "white_balance": "white balance|auto white balance|awb|fix the white balance|correct the white balance|neutralize|remove the color cast|remove color cast|neutralize the color cast|fix the color cast|correct the color cast|color cast|balance the colors|fix the colors|correct colors|correct the colors|color correct|白平衡|自动白平衡|校正白平衡|修正白平衡|去除偏色|去偏色|校正偏色|纠正偏色|色偏校正|校色|消除偏色|修正偏色|偏色|色偏|去除色偏|校正色偏",
+        "depth_blur": "depth blur|bokeh|shallow depth of field|depth of field|portrait mode|background bokeh|bokeh blur|tilt shift|tilt shift effect|tilt shift miniature|miniature|miniature effect|移轴|移轴效果|移轴摄影|微缩景观|景深|浅景深|景深虚化|景深模糊|大光圈|景深效果|焦外虚化|人像模式",
+        "auto_levels": "auto levels|auto level|autolevels|auto contrast|auto tone|normalize|equalize|normalize the levels|stretch the tones|stretch the levels|auto adjust|auto enhance|fix the levels|fix levels|adjust levels|adjust the levels|correct levels|correct the levels|level correction|levels correction|自动色阶|自动对比度|自动调整|自动色调|色阶拉伸|自动增强|拉伸色阶|色阶调整|调整色阶|校正色阶|修正色阶",
+        "white_balance": "white balance|auto white balance|neutral white balance|white balance correction|wb|auto wb|fix wb|fix the wb|wb fix|correct wb|awb|fix the white balance|correct the white balance|neutralize|remove the color cast|remove color cast|neutralize the color cast|fix the color cast|correct the color cast|color cast|balance the colors|fix the colors|correct colors|correct the colors|color correct|白平衡|自动白平衡|校正白平衡|修正白平衡|去除偏色|去偏色|校正偏色|纠正偏色|色偏校正|校色|消除偏色|修正偏色|偏色|白平衡校准|校准白平衡|白平衡校正|白平衡矫正|白平衡修正|色偏|去除色偏|校正色偏",
         "invert": "invert|negative|a negative|color negative|invert the colors|invert colors|inverted colors|film negative|photo negative|反相|反色|负片|颜色反转|反转颜色|负片效果|颜色反相|色彩反转|反转色彩",
         "posterize": "posterize|posterization|a poster effect|poster effect|reduce to tone levels|reduce to|reduce it to|reduce the photo to|reduce the image to|reduce the picture to|limit to|limit it to|减少到|减少为|减到|色调分离|海报化|色阶分离|色调分离效果|海报效果",
         "black_and_white": "black and white|b&w|b and w|bw|b/w|monochrome|monochromatic|grayscale|gray scale|greyscale|shades of gray|black and white photo|decolorize|remove all color|remove the color|remove all colors|remove the colors|remove color|remove colors|no color|without color|black and white look|"
@@ -205,8 +205,8 @@ LEXICON: dict[str, dict[Any, str]] = {
         "grain": "grain|film grain|grains|noise grain|film noise|analog grain|颗粒|胶片颗粒|噪点颗粒|胶片颗粒感|电影颗粒|颗粒效果",
         "vignette": "vignette|vignetting|dark vignette|vignette effect|darkened corners|darker corners|暗角|黑角|晕影|暗角效果|四角压暗|四角变暗|压暗四角",
         "-vignette": "white vignette|light vignette|bright vignette|白色暗角|亮角|白角|白色晕影",
-        "cross_process": "cross process|cross processed|cross processing|cross processed look|cross processed slide film|xpro|正片负冲|交叉冲印|交叉冲洗|正片负冲效果",
-        "bleach_bypass": "bleach bypass|bleach bypassed|bleach bypass look|skip bleach|silver retention|跳漂|漂白旁路|留银|跳过漂白|银盐保留|留银冲洗|跳漂白",
+        "cross_process": "cross process|cross processed|cross processing|cross processed look|cross processed slide film|xpro|正片负冲|交叉冲印|交叉冲洗|正片负冲效果|正负冲|正负冲效果|反转负冲",
+        "bleach_bypass": "bleach bypass|bleach bypassed|bleach bypass look|skip bleach|silver retention|跳漂|漂白旁路|留银|跳过漂白|漂白效果|银盐保留|留银冲洗|跳漂白",
         "gradient_sky": "gradient|graduated filter|gradient filter|nd grad|graduated nd filter|graduated nd|grad filter|graduated density|color gradient|渐变|渐变滤镜|渐变镜|天空渐变|渐变灰|渐变效果|渐变色",
         "golden_hour": "golden hour|golden hour light|golden hour look|golden hour lighting|golden light|golden sunlight|warm low sun|low warm sun|sunset light|sunset glow|late afternoon light|黄金时刻|黄金时段|黄金时刻的光线|夕阳光|夕阳余晖|日落余晖|金色阳光|夕照|金色光线|黄昏光线|夕阳效果|落日余晖|夕阳的光线|金色时刻",
         "day_to_night": "day to night|day into night|day for night|night|nighttime|night time|a night scene|night scene|night shot|nightfall|at night|daytime into night|daytime to nighttime|day to nighttime|黑夜|夜晚|夜景|晚上|夜间|夜里|白天变黑夜|白天变成黑夜|白天变夜晚|白天变成夜晚|日转夜|白天变晚上|白天变成晚上|白天转夜晚|由白天变成夜晚|白天换成黑夜",
@@ -317,7 +317,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         180: "upside down|half turn|a half turn|on its head|颠倒|倒过来|上下颠倒|倒置",
         1: "quarter turn|a quarter turn|sideways",
     },
-    "straighten": {"": "straighten|straighten out|level out|level the horizon|level the photo|level the picture|level the image|fix the horizon|fix the tilt|make the horizon level|make the horizon straight|correct the tilt|correct the horizon|make it level|拉直|扶正|校正水平|校正地平线|校直|摆正|水平校正|拉平|校正倾斜|调平|拉正|修正倾斜|矫正倾斜|矫正水平|矫正地平线|修正地平线|调水平"},
+    "straighten": {"": "straighten|straighten out|level out|level the horizon|level the photo|level the picture|level the image|fix the horizon|fix the tilt|make the horizon level|make the horizon straight|correct the tilt|correct the horizon|make it level|fix horizon|level horizon|correct horizon|straighten horizon|拉直|扶正|校正水平|校正地平线|校直|摆正|水平校正|拉平|校正倾斜|调平|拉正|修正倾斜|矫正倾斜|矫正水平|矫正地平线|修正地平线|调水平"},
     "horizon": {"": "horizon|horizon line|skyline|tilted horizon|crooked horizon|地平线|水平线|海平线|水平"},
     "flip": {"": "flip|mirror|mirrored|flip over|reflect|mirror image|flipped|a mirror image|reverse left and right|翻转|镜像|翻|对称翻转|翻一下|镜面|镜像翻转|颠倒翻转"},
     "axis": {
@@ -332,13 +332,13 @@ LEXICON: dict[str, dict[Any, str]] = {
     "pixelword": {"": "pixels|像素"},
     "border": {"": "border|frame|borders|a frame|margin around|passepartout|edge frame|picture frame|边框|相框|画框|白边|框|外框|边框线|黑边|留白"},
     "thick": {2: "wide border|thicker|broad|粗|宽的", 0: "thin|thinner|narrow|fine|细|窄|细细"},
-    "square": {(1, 1): "square|square format|instagram square|a square|正方形|方形|方图|方的|正方", (16, 9): "widescreen|wide screen|宽屏", (9, 16): "vertical story|story format|竖屏"},
+    "square": {(7, 9): "passport size|passport photo size|passport size photo|passport format|护照尺寸|护照照片尺寸|护照照", (1, 1): "square|square format|instagram square|a square|正方形|方形|方图|方的|正方", (16, 9): "widescreen|wide screen|宽屏", (9, 16): "vertical story|story format|竖屏"},
     "write": {"": "write|type|print|caption|letter|inscribe|add text|add the text|add a text|put the text|put the words|put text|add the words|add the caption|add a caption|add words|add a title|add the title|write out|label|title|sign|stamp|写|写上|写下|写着|打字|加文字|添加文字|加字|加上文字|输入|打上文字|写字|标注|题字|加上字|添加文本|加上标题|加标题|书写|添加标题|加入文字|打上字|署名"},
-    "textnoun": {"": "text|words|word|caption text|lettering|letters|typography|headline|saying|reads|reading|that says|that reads|says|that reads as|字样|文字|字|标题|文本|字体|文字内容|内容为|几个字|的文字|两个字"},
+    "textnoun": {"": "text|words|word|caption text|lettering|letters|typography|headline|saying|reads|reading|that says|that reads|says|that reads as|字样|文字|字|标题|文本|字体|文字内容|内容为|几个字|的文字|两个字|字幕|subtitle|subtitles"},
     "watermark": {"": "watermark|a watermark|watermarks|copyright mark|copyright notice|watermarked|add a watermark|水印|加水印|添加水印|打水印|版权标记|版权水印"},
     "tiled": {"": "tiled|all over|repeated|repeating|everywhere|in a pattern|平铺|铺满|重复|满屏|全屏"},
     "outline": {"": "outline|outlined|stroke|with an outline|with outline|an outline|black outline|with a black outline|描边|轮廓|带描边|勾边|加描边"},
-    "opacity": {"": "opacity|opaque|transparency|alpha|不透明度|透明度"},
+    "opacity": {"": "semi transparent|semitransparent|translucent|half transparent|see through|半透明|opacity|opaque|transparency|alpha|不透明度|透明度"},
     "strength": {"": "strength|intensity|percent strength|strength of|intensity of|amount at|强度|力度|浓度|量"},
     # beyond classical operations ---------------------------------------------------------------------------
     "cannot": {
@@ -354,7 +354,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "colorize": "colorize the black and white photo|colorize this black and white photo|colorize my black and white photo|colorize a black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|night vision|infrared|thermal camera|x ray|夜视|红外|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
         "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"

@@ -51,6 +51,9 @@ CHINESE: dict[str, str] = {
     "No part of the photo is named.": "没有说明照片的哪个部分。",
     "The amount of {} goes from {:g} to {:g} ({}); {:g} is beyond.":
         "{}的范围是 {:g} 到 {:g}（{}）；{:g} 超出了范围。",
+    "The built-in editor enlarges up to {:g} times and invents no detail; "
+    "a diffusion editor can (--editor, see `reedit editors`).":
+        "内置编辑器最多放大 {:g} 倍，且不会凭空补出细节；扩散编辑器可以（--editor，见 `reedit editors`）。",
     "“{:g}” contradicts the direction given for {}.": "“{:g}”与{}的增减方向矛盾。",
     "{} is given in {}, not as “{}”.": "{}的单位是{}，不能写成“{}”。",
     "A colour temperature in kelvin belongs to a raw file; for a photo say warmer or cooler, "

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["", "%", "EV", "deg", "px", "x", "levels", "K", "size", "ratio", "rect", "hex", "of"]
+Unit = Literal["", "%", "EV", "deg", "px", "x", "levels", "K", "size", "ratio", "rect", "hex", "of", "f"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,11 @@ NUMBER = re.compile(
     rf"(?P<hex>#[0-9a-f]{{6}}\b)"
     rf"|(?P<rect>(?<!\d)\d{{1,6}}\s*,\s*\d{{1,6}}\s*,\s*\d{{1,6}}\s*,\s*\d{{1,6}}(?!\d))"
     rf"|(?P<ratio>(?<![\d.a-z])\d{{1,3}}\s*(?::|：|比|to(?=\s*\d{{1,2}}\b(?!\s*(?:%|px|pixel|ev|stop|deg))))\s*\d{{1,3}}(?!\d))"
+    r"|(?P<idphoto>(?<![\da-z])(?:[12一二两]\s?寸|(?:1|2|one|two)[ -]inch\b))"
+    r"|(?P<print>(?<![\d.a-z])\d(?:[x×]|\s[x×]\s)\d{1,2}(?![\d.])(?:\s?(?:inch(?:es)?\b|英寸|寸))?)"
     rf"|(?P<zhratio>{_ZH}比{_ZH})"
     rf"|(?P<size>(?<!\d)\d{{2,6}}\s*(?:px|pixels)?\s*(?:x|×|\*|by|乘|乘以)\s*\d{{2,6}}(?!\d)\s*(?:px\b|pixels?\b|像素)?)"
+    r"|(?P<fnumber>(?<![a-z])f\s?/\s?\d{1,2}(?:\.\d)?(?![\d/]))"
     rf"|(?P<halfstop>\b(?:half (?:a |an )?|a half |one half )(?:stop|ev)\b|半档)"
     rf"|(?P<andhalf>\b(?P<whole>{_EN}) and a half (?:f-?)?(?P<what>stops?|ev|times|degrees)\b)"
     rf"|(?P<fraction>[+\-−]?\s?\d/\d\s*(?:of an? )?)(?P<fractionunit>ev\b|f?-?stops?\b|档)"
@@ -93,6 +96,12 @@ def number(match: re.Match[str]) -> Number:
     for unit in ("rect", "ratio", "size"):
         if unit in found:
             return Number(0, unit, parts=tuple(int(n) for n in re.findall(r"\d+", text)))
+    if "idphoto" in found:  # 25 x 35 mm and 35 x 49 mm
+        return Number(0, "ratio", parts=(5, 7))
+    if "print" in found:
+        return Number(0, "ratio", parts=tuple(int(n) for n in re.findall(r"\d+", text)[:2]), name="print")
+    if "fnumber" in found:
+        return Number(float(text.partition("/")[2]), "f")
     if "zhratio" in found:
         return Number(0, "ratio", parts=tuple(int(chinese(n)) for n in text.split("比")))
     for name, value in (("halfstop", 0.5), ("thirdstop", 1 / 3), ("twothird", 2 / 3)):

@@ -28,6 +28,7 @@ _NAMING = {"region", "place", "word", "color"}
 _NOT_SO = {"not so", "not as", "不要太", "不要那么", "不那么", "别那么", "没那么"}
 _HARDENING = {"contrast", "sharpen", "clarity"}
 """Of too much of these "soften it" asks for less."""
+_PERSONS = {"me", "us", "him", "her", "them", "他", "她"}
 _CHAIN = {"变", "变得", "变成", "变为", "调", "调成", "改成"}
 
 
@@ -63,12 +64,20 @@ class Kept:
 def parts(source: Source) -> list[Part]:
     """The instruction at its separators, and at the joints that have none. Raises NotUnderstood for too many."""
     found = [Part([])]
+    toned = any(t.value == "split_tone" for t in source.tokens) and all(
+        t.kind != "prop" for t in source.tokens
+    )
     for token, following in zip_longest(source.tokens, source.tokens[1:]):
         if token.kind == "sep":
-            found.append(Part([], token.value, token.text))
+            # the two colours of one look: "duotone blue and pink"
+            between = [*found[-1].tokens[-1:], following]
+            if not (toned and len(between) == 2 and all(t and t.kind == "color" for t in between)):
+                found.append(Part([], token.value, token.text))
             continue
         joint = _joint(found[-1].tokens, token) or _purpose(found, token, following)
         if joint:
+            if [t.text for t in found[-1].tokens[-1:]] == ["再"]:
+                found[-1].tokens.pop()
             found.append(Part([], joint))
         found[-1].tokens.append(token)
     merged: list[Part] = []
@@ -156,7 +165,10 @@ class Reader:
                 continue
             if number and self._only_asks_for_repair(tokens):
                 continue
-            step = self._best(tokens, part, self.steps[-1] if self.steps else None)
+            last = self.steps[-1] if self.steps else None
+            step = self._best(tokens, part, None if rest else last)
+            if rest and step.error:
+                step = self._best(tokens, part, last)
             step.rest = rest
             if self.steps and _answers(self.steps[-1], step):
                 if (
@@ -165,7 +177,7 @@ class Reader:
                 ):
                     continue  # "the sky is too bright, darken it": the complaint names the part
                 self.steps.pop()
-            if self.steps and _softens(self.steps[-1], step):
+            if self.steps and (_softens(self.steps[-1], step) or _greys_the_rest(self.steps[-1], step)):
                 continue
             if number:
                 self._share_tail(step, part)
@@ -215,10 +227,12 @@ class Reader:
 
     def _adds_amount(self, tokens: list[Token], part: Part) -> bool:
         """Whether the part only says how much ("..., subtle"); the step before then says so too."""
-        writes = bool(self.steps) and any(op.name in ("text", "watermark") for op in self.steps[-1].ops)
-        more = {"degree", "num"} | (
-            {"color", "shade", "place", "bigger", "outline", "textnoun"} if writes else set()
-        )
+        names = {op.name for op in self.steps[-1].ops} if self.steps else set()
+        more = {"degree", "num"}
+        if names & {"text", "watermark"}:
+            more |= {"color", "shade", "place", "bigger", "outline", "textnoun", "border", "opacity"}
+        elif "split_tone" in names:
+            more |= {"color", "shade"}
         bare = all(t.kind in SOFT | more for t in tokens)
         if not bare or part.joined != "weak" or not self.steps or self.steps[-1].error:
             return False
@@ -256,6 +270,10 @@ class Reader:
                 tail = clause.tokens[clause.region_at[1] + 1 :]
             else:
                 tail = clause.tokens[min(clause.heads, default=-1) + 1 :]
+            if all(t.kind in SOFT | {"degree"} for t in tail):
+                return (
+                    False  # "灰蒙蒙的，通透一点": how much of one thing does not say what to do with another
+                )
         elif earlier.clause is None or part.mark in (",", "、") or not _open_ended(earlier.clause):
             return False
         else:
@@ -281,7 +299,8 @@ class Reader:
         verbs = kinds & (_ACTING - {"verb", "recolor"})
         spared = _spares(part.tokens)
         alone = "only" in kinds and not _rest_is_told(self.parts, bool(kinds & {"incolor", "recolor"}))
-        if not spared and ("keep" not in kinds or alone or verbs):
+        unchanged = part.tokens[-1].kind == "unchanged" and bool(kinds & _NAMING)
+        if not spared and (alone or verbs or not (unchanged or "keep" in kinds)):
             return False
         text = self._text(part.tokens)
         # "keep the subject sharp", "but not the sky", "除了天空，"
@@ -298,12 +317,17 @@ class Reader:
         except NotUnderstood as error:
             self.steps.append(Step(part.tokens, error=error))
             return True
+        persons = [t.text for t in part.tokens if t.kind == "pron" and t.text in _PERSONS]
+        if region is None and spared and persons:
+            region = Region("named", "subject", text=persons[0])
         self.kept.append(Kept(region, text, bool(kinds & {"incolor", "recolor"})))
         return True
 
     def _placed(self, step: Step) -> list[Op]:
         """The step's operations, with what is to be kept taken out of them."""
         regions = [k.region for k in self.kept if k.region is not None]
+        if not regions and step.rest:
+            regions = self._before(step)
         if not regions:
             if step.rest:
                 raise NotUnderstood(say("“The rest” of what? Say which part to keep."))
@@ -321,12 +345,18 @@ class Reader:
                     say("{} changes the whole photo; nothing can be kept from it.", label(op.name))
                 )
             if op.region.kind != "whole":
-                placed.append(op)
+                placed.append(replace(op, region=_less(op.region, regions[0])))
             elif op.name == "black_and_white" and step.rest:
                 placed.append(replace(op, name="color_pop", amount=1.0, region=regions[0]))
             else:
                 placed.append(replace(op, region=replace(regions[0], invert=not regions[0].invert)))
         return placed
+
+    def _before(self, step: Step) -> list[Region]:
+        """The part that the step before `step` is about: "sharpen the face, blur the rest"."""
+        at = next(i for i, other in enumerate(self.steps) if other is step)
+        about = [op.region for op in self.steps[at - 1].ops if op.region.kind != "whole"] if at else []
+        return list(dict.fromkeys(about))
 
     # words ----------------------------------------------------------------------------------------------------
     def _step_text(self, step: Step) -> str:
@@ -334,7 +364,7 @@ class Reader:
         kept = [
             k
             for k in self.kept
-            if k.region is None or step.error or any(op.region.kind == "whole" for op in step.ops)
+            if k.region is None or step.error or any(_touches(op, k.region) for op in step.ops)
         ]
         if step.rest:
             start = min(t.start for t in step.tokens)
@@ -375,11 +405,39 @@ def _spares(tokens: list[Token]) -> bool:
     content = [t for t in tokens if t.kind not in ("stop", "det", "of")]
     first = content[0].kind if content else ""
     parts_ = [t for t in content[1:] if t.kind != "wai"]
+    if first == "not" and parts_ and not _is_noun_phrase(tokens, parts_):
+        return False
     return (
         first in ("not", "chu", "except")
-        and all(t.kind in _NAMING for t in parts_)
-        and any(t.kind in ("region", "word") for t in parts_)
+        and all(t.kind in _NAMING or t.text in _PERSONS for t in parts_)
+        and any(t.kind in ("region", "word", "pron", "place") for t in parts_)
     )
+
+
+def _is_noun_phrase(tokens: list[Token], parts_: list[Token]) -> bool:
+    """Whether what follows "not" is a thing: a known part, or words behind an article; not "overdone", "blow out"."""
+    before = tokens[next(i for i, t in enumerate(tokens) if t is parts_[0]) - 1]
+    return parts_[0].kind != "word" or before.kind == "det" or before.text in ("这个", "那个")
+
+
+def _touches(op: Op, kept: Region) -> bool:
+    return op.region.kind == "whole" or _less(op.region, kept) != op.region
+
+
+def _less(region: Region, kept: Region) -> Region:
+    """`region` without what is to be kept, where the photo itself can show what that is.
+
+    No part lies in the background: it is what is left when the parts are found.
+    """
+    if kept.kind in ("mask", "whole") or kept.invert or "background" in (region.name, kept.name):
+        return region
+    return replace(region, minus=kept)
+
+
+def _greys_the_rest(kept: Step, step: Step) -> bool:
+    """Whether `step` only says what keeping a part in colour means: "keep only the blue, the rest grey"."""
+    greyed = bool(step.ops) and all(op.name == "black_and_white" for op in step.ops)
+    return step.rest and greyed and [op.name for op in kept.ops] == ["color_pop"]
 
 
 def _answers(complaint: Step, step: Step) -> bool:

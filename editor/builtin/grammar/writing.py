@@ -39,7 +39,7 @@ def writing(clause: Clause) -> list[Op] | None:
     clause.take("textnoun", "add", "opacity", "strength")
     name = "watermark" if marks else "text"
     params: dict[str, Any] = {"text": words, "position": _position(clause, name)}
-    if clause.take("outline"):
+    if _take_outline(clause):
         params["outline"] = True
     if groups := clause.color_groups():
         first, last, params["color"] = groups[-1]
@@ -68,6 +68,15 @@ def _refuse_surfaces(clause: Clause) -> None:
         lead = clause.before(i - 1)
         if clause.tokens[i].text in ("sign", "stamp") or (lead is not None and lead.kind == "of"):
             raise unknown_words([clause.tokens[i].text])
+
+
+def _take_outline(clause: Clause) -> bool:
+    """Use up "with a black outline", "黑边"; its colour is the editor's choice, whichever stands out."""
+    edges = [i for i in clause.at("border") if clause.tokens[i].text in ("黑边", "白边")]
+    edges += clause.at("outline")
+    clause.used.update(edges)
+    clause.used.update(i - 1 for i in edges if i and clause.tokens[i - 1].kind == "color")
+    return bool(edges)
 
 
 def _position(clause: Clause, name: str) -> str:

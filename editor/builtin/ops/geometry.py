@@ -101,6 +101,8 @@ def aspect(image: Image, op: Op, context: Context) -> Image:
     wide, high = (float(v) for v in op.params["ratio"])
     if not (wide > 0 and high > 0):
         raise CannotDo(say("{:g}:{:g} is not an aspect ratio.", wide, high))
+    if op.params.get("print") and (wide > high) != (image.shape[1] > image.shape[0]):
+        wide, high = high, wide
     return _shaped(image, wide, high)
 
 

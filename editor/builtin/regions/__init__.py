@@ -104,12 +104,23 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
         return Found(limit, 1.0, text)
     if region.invert:
         mask = 255 - mask
+    if region.minus is not None:
+        mask = cast("Mask", np.minimum(mask, 255 - _spared(image, region.minus)))
     if limit is not None:
         mask = cast("Mask", np.minimum(mask, limit))
     # all but the user's own mask, inside that mask, is nothing, whatever its soft edge would leave
     if not mask.any() or (region.kind == "mask" and region.invert):
         raise RegionNotFound(_say("nothing", text))
     return Found(mask, confidence, text)
+
+
+def _spared(image: Image, region: Region) -> Mask:
+    """The mask of what is to be left out; nothing where the photo does not show it."""
+    try:
+        mask = find(image, region).mask
+    except RegionNotFound:
+        mask = None
+    return np.zeros(image.shape[:2], np.uint8) if mask is None else mask
 
 
 def inherit(before: Image, after: Image) -> None:
