@@ -244,6 +244,13 @@ def test_long_text_wraps_and_shrinks_to_fit() -> None:
     assert not changed[:, -2:].any()
 
 
+@pytest.mark.parametrize("function", [text.text, text.watermark])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (300, 1), (2, 300)])
+def test_a_picture_too_small_for_text_is_refused(function: OpFunction, size: tuple[int, int]) -> None:
+    with pytest.raises(CannotDo, match="too long for a photo of"):
+        do(function, photo(*size), 0.1, text="Hi")
+
+
 def test_text_stays_legible_on_its_own_colour() -> None:
     image = np.full((200, 300, 3), 250, np.uint8)
     assert do(text.text, image, 0.1, text="white", position="center", color="white").min() < 60

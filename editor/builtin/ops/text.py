@@ -123,7 +123,7 @@ def _lay_out(words: str, shape: tuple[int, ...], share: float, position: str) ->
     """Wrap and, if that is not enough, shrink until the block fits between the margins."""
     height, width = shape[:2]
     margin = round(MARGIN * min(height, width))
-    room_width, room_height = max(8, width - 2 * margin), max(6, height - 2 * margin)
+    room_width, room_height = width - 2 * margin, height - 2 * margin
     size = share * height
     name, index = font_for(words)
     align = "left" if "left" in position else "right" if "right" in position else "center"
