@@ -12,6 +12,9 @@ import pytest
 
 import editor as editors
 from agent import config
+from agent.errors import Refused
+from agent.rules import RulesReasoner
+from agent.types import Task
 from editor.auto import AutoEditor, _route
 from editor.base import (
     CannotDo,
@@ -123,6 +126,32 @@ def test_the_rest_goes_to_the_model(picture: np.ndarray, step: str, why: str) ->
     assert why in result.details["route"]["why"]
     assert result.details["model"] == "green"
     assert result.source_type == "compositeWithTrainedAlgorithmicMedia"
+
+
+DIVIDED = [
+    ("crop to square and replace the sky with a sunset", ("crop to square", "replace the sky with a sunset")),
+    ("replace the sky with a sunset. Then crop it to 4:3!", ("replace the sky with a sunset", "crop it to 4:3")),
+    ("increase the contrast, sharpen, add a dog, then write 'and then' at the top",
+     ("increase the contrast, sharpen", "add a dog", "write 'and then' at the top")),
+    ("把天空换成晚霞，再裁成正方形", ("把天空换成晚霞", "裁成正方形")),
+    ("add a dog and a cat", ("add a dog and a cat",)),
+    ("add a dog and make it brown", ("add a dog and make it brown",)),  # the dog, not the photo
+    ("make the dress long and dark", ("make the dress long and dark",)),
+    ("make her smile and sharpen the eyes", ("make her smile and sharpen the eyes",)),  # which only a mask shows
+    ("make her smile and brighten it, but keep the sky", ("make her smile and brighten it, but keep the sky",)),
+    ("make her smile", ("make her smile",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "steps"), DIVIDED)
+def test_the_builtin_reasoner_keeps_exact_steps_apart(
+    picture: np.ndarray, text: str, steps: tuple[str, ...]
+) -> None:
+    reasoner = RulesReasoner()
+    assert reasoner.think(Task(picture, text, AutoEditor(Painter()).abilities)).steps == steps
+    assert reasoner.think(Task(picture, text, Painter.abilities)).steps == (text,)
+    with pytest.raises(Refused):
+        reasoner.think(Task(picture, text, AutoEditor().abilities))
 
 
 def test_a_region_that_is_not_found_goes_to_the_model() -> None:

@@ -21,6 +21,7 @@ from editor.base import EditError
 from editor.builtin import grammar
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op
+from editor.builtin.grammar.words import read as read_words
 
 _SAME = {"sepia": "monochrome", "black_and_white": "monochrome"}
 """Operations of which only one can hold."""
@@ -54,6 +55,12 @@ _UNWANTED: dict[Language, re.Pattern[str]] = {
     ),
 }
 """What is not to be done: "cinematic, but no vignette", "不要变暗，只加对比"."""
+_COMMANDS = {"action", "verb", "ba", "up", "down", "add", "remove", "recolor", "write", "watermark", "crop", "rotate",
+             "straighten", "flip", "resize"}  # fmt: skip
+"""Kinds of words that a command begins with."""
+_JOIN = r"(?:[\s,，;；.。、!！]|\b(?:and|then)\b|然后|接着|并且|[再并])+"
+_OUTER = re.compile(rf"^{_JOIN}|{_JOIN}$", re.IGNORECASE)
+"""What joins a clause to others, at either end."""
 _PROBE: dict[Language, str] = {"en": "brighten the photo", "zh": "把照片调亮"}
 _CONCRETE: dict[Language, str] = {
     "en": "The request is concrete; it is carried out as it stands.",
@@ -167,6 +174,47 @@ def _wanted(
     if not kept:
         raise nothing_asked(", ".join(one.text for one in unwanted), language)
     return kept
+
+
+def divided(instruction: str, *, masked: bool = False) -> tuple[str, ...]:
+    """A request that is not concrete, with the exact clauses before and after the rest as steps of their own."""
+    text = _one_line(clean_instruction(instruction))
+    parts = grammar.split(text)
+    first, last = 0, len(parts)
+    while first < last and _stands_alone(parts[first], masked):
+        first += 1
+    while last > first and _stands_alone(parts[last - 1], masked):
+        last -= 1
+    if first == last or not (first or last < len(parts)):
+        return (instruction,)
+    begin, end = text.find(parts[first]), text.rfind(parts[last - 1])
+    if min(begin, end) < 0:
+        return (instruction,)
+    end += len(parts[last - 1])
+    ends = (text[:begin], parts[:first]), (text[end:], parts[last:])
+    if not all(same(words, exact, masked) for words, exact in ends if exact):
+        return (instruction,)
+    found = (_OUTER.sub("", words) for words in (text[:begin], text[begin:end], text[end:]))
+    return tuple(step for step in found if step)
+
+
+def _stands_alone(clause: str, masked: bool) -> bool:
+    """Whether a clause is a command of exact operations, on the photo or a part that can be found in it.
+
+    "Make it red" may be about what the clause before adds.
+    """
+    tokens = read_words(clause).tokens
+    content = [t.kind for t in tokens if t.kind not in ("stop", "sep")]
+    try:
+        ops = grammar.parse(clause, masked=masked)
+    except EditError:
+        return False
+    framing = all(op.name in ("crop", "aspect") for op in ops)  # of a photo, also when it says "it"
+    return (
+        content[0] in _COMMANDS
+        and ("pron" not in content or framing)
+        and all(OPERATIONS[op.name].exact and op.region.kind != "mask" for op in ops)
+    )
 
 
 def _without_spared(text: str, language: Language, masked: bool) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from agent.errors import Refused
 from agent.rules import critic, planner, wording
 from agent.rules.refusals import no_colour
 from agent.types import Consistency, Language, Plan, Quality, Task, Verdict
+from editor.auto import EXACT
 from editor.base import EditError, Image, UsageError
 from editor.builtin import grammar
 from editor.builtin.core import Op
@@ -54,7 +55,8 @@ class RulesReasoner:
     def think(self, task: Task) -> Plan:
         """The steps of the request. Raises Refused for what cannot be done, UsageError for an empty request.
 
-        An editor that can do more than the built-in one is given as it stands what only it can do.
+        An editor that can do more than the built-in one is given as it stands what only it can do; one that does
+        exact steps by itself is given them apart.
         """
         try:
             plan = planner.plan(task.instruction, masked=task.mask is not None)
@@ -63,7 +65,10 @@ class RulesReasoner:
         except Refused:
             if task.abilities in ("", ABILITIES):
                 raise
-            plan = Plan(steps=(task.instruction,), reasoning=_PASSED_ON[task.language], rewritten=False)
+            masked = task.mask is not None
+            apart = task.abilities.startswith(EXACT)
+            steps = planner.divided(task.instruction, masked=masked) if apart else (task.instruction,)
+            plan = Plan(steps=steps, reasoning=_PASSED_ON[task.language], rewritten=False)
         self._remember(task, plan)
         return plan
 
