@@ -169,6 +169,8 @@ def test_words_are_cut_between_sentences() -> None:
     assert words.fit("Make it blue. Then add a very large red balloon.", 20, len) == "Make it blue."
     assert words.fit("把天空变蓝。然后加一个很大的红气球。", 8, len) == "把天空变蓝。"
     assert words.fit("one sentence that is too long", 12, len) == "one sentence"
+    assert words.fit("Brighten it by 1.5 stops. Add rain.", 26, len) == "Brighten it by 1.5 stops."
+    assert words.fit("Make it blue. Brighten it by 1.5 stops.", 32, len) == "Make it blue."
     assert words.fit(";00000000", 8, len) == ";0000000"
 
 

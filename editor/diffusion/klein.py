@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from editor.diffusion import loading, sizing
+from editor.diffusion import loading, sizing, words
 from editor.diffusion.base import Call, DiffusionEditor
 from editor.diffusion.speed import UNCACHED, Preset, distilled
 
@@ -57,8 +57,4 @@ class Flux2Klein(DiffusionEditor):
 
     def framed(self, tokenizer: Any, text: str) -> str:
         """With the chat template that the pipeline puts around it."""
-        messages = [{"role": "user", "content": text}]
-        framed: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        return framed
+        return words.chat(tokenizer, text, thinking=False)

@@ -8,9 +8,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from editor.base import EditorUnavailable
+
 KEPT = 8
 """Encoded prompts remembered per pipeline: four steps with their negatives."""
-_SENTENCES = re.compile(r"[^.!?;。！？；\n]+[.!?;。！？；\n]*\s*")
+_SENTENCES = re.compile(r".*?(?:[.!?;]+(?:\s+|$)|[。！？；\n]+\s*|$)", re.DOTALL)
+"""A mark within a word or a number, as in 1.5, ends no sentence."""
 
 
 def fit(text: str, longest: int, count: Callable[[str], int]) -> str:
@@ -34,6 +37,19 @@ def fit(text: str, longest: int, count: Callable[[str], int]) -> str:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if count(text[:middle]) <= longest else (low, middle - 1)
     return text[:low].strip()
+
+
+def chat(tokenizer: Any, text: str, *, thinking: bool) -> str:
+    """The text in a tokenizer's chat template, as pipelines put it around a prompt. Raises EditorUnavailable."""
+    if not tokenizer.chat_template:
+        raise EditorUnavailable("The model's tokenizer lacks its chat template; download the model again.")
+    framed: str = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}],
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=thinking,
+    )
+    return framed
 
 
 def remember(pipe: Any) -> None:

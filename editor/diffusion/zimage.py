@@ -6,7 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from editor.base import UsageError
-from editor.diffusion import sizing
+from editor.diffusion import sizing, words
 from editor.diffusion.base import Call, DiffusionEditor, Options
 from editor.diffusion.speed import distilled
 
@@ -60,8 +60,4 @@ class ZImage(DiffusionEditor):
 
     def framed(self, tokenizer: Any, text: str) -> str:
         """With the chat template that the pipeline puts around it."""
-        messages = [{"role": "user", "content": text}]
-        framed: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=True
-        )
-        return framed
+        return words.chat(tokenizer, text, thinking=True)

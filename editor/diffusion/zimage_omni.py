@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from editor.diffusion import sizing
+from editor.diffusion import loading, sizing
 from editor.diffusion.base import Call, DiffusionEditor
 from editor.diffusion.speed import UNCACHED, Preset
 
@@ -46,7 +46,8 @@ class ZImageOmni(DiffusionEditor):
         """Its pipeline (0.42) hands the autoencoder bfloat16 whatever the rest is in."""
         import torch
 
-        pipe.vae.to(torch.bfloat16)
+        with loading.quiet():  # of a warning about no modules
+            pipe.vae.to(torch.bfloat16)
 
     def framed(self, tokenizer: Any, text: str) -> str:
         """The part of the pipeline's frame that holds the words."""
