@@ -229,17 +229,17 @@ _OTHER_EDITORS = {
 
 
 def _diffusion_row(family: Any) -> EditorRow:
-    from editor.diffusion import loading
+    from editor.diffusion import hub, loading
 
     mask = "inpaint" if family.inpaints else "composite"
     missing = loading.missing_modules()
-    held = loading.in_cache(family.model, family.revision)
+    held = hub.in_cache(family.model, family.revision, loading.INDEX)
     if missing:
         status, fix = "not installed", loading.INSTALL
     elif not family.revision:
         status, fix = "no weights", "none are published yet; a folder of them goes to --editor-model"
     elif not held:
-        status, fix = "no weights", f"hf download {family.model} --revision {family.revision}"
+        status, fix = "no weights", hub.download(family.model, family.revision)
     else:
         status, fix = "ready", ""
     return EditorRow(

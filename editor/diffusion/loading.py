@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import shutil
 import struct
 import threading
 import warnings
@@ -23,17 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from editor.base import EditorUnavailable
+from editor.diffusion import hub
 
 INSTALL = 'pip install "reedit[diffusion]"'
 MODULES = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
 INDEX = "model_index.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
-_WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 _PICTURE_FILES = ({"preprocessor_config.json"}, {"processor_config.json"})
 _TOKENIZER_FILES = ({"tokenizer.json"}, {"vocab.json", "merges.txt"}, {"spiece.model"}, {"tokenizer.model"})
 _LIBRARIES = ("diffusers", "transformers")
 """Whose classes a model may be made of; diffusers imports whatever module is named there."""
-_SPARE_DISK = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,16 @@ def require_modules() -> None:
 
 
 def is_path(name: str) -> bool:
-    """Whether a model's name means a folder: it exists, or it is written as a path."""
-    return name.startswith((".", "/", "~")) or Path(name).expanduser().is_dir()
+    """Whether a model's name means a path: it exists, or it is written as one."""
+    return name.startswith((".", "/", "~")) or Path(name).exists()
+
+
+def expanded(name: str) -> Path:
+    """A path with ~ for the user's own folder."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~somebody, who is not there
+        return Path(name)
 
 
 def is_hub_id(name: str) -> bool:
@@ -69,21 +74,10 @@ def is_hub_id(name: str) -> bool:
 def class_of(name: str) -> str:
     """The pipeline class of a model by path or hub id; of the latter only the index is fetched."""
     if is_path(name):
-        return pipeline_class(Path(name).expanduser())
+        return pipeline_class(_folder(name))
     require_modules()
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
     repo, _, revision = name.partition("@")
-    with hub_errors(repo):
-        try:
-            return pipeline_class(Path(hf_hub_download(repo, INDEX, revision=revision or None)).parent)
-        except LocalEntryNotFoundError:
-            raise
-        except EntryNotFoundError:
-            raise EditorUnavailable(
-                f"{repo} on the hub has no {INDEX}; a diffusers model is needed."
-            ) from None
+    return pipeline_class(hub.file(repo, INDEX, revision or None).parent)
 
 
 def locate(name: str) -> Model:
@@ -92,103 +86,25 @@ def locate(name: str) -> Model:
     Raises EditorUnavailable that says what to do.
     """
     if is_path(name):
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            raise EditorUnavailable(f"There is no folder {name}.")
-        return Model(name, folder)
+        return Model(name, _folder(name))
     if not is_hub_id(name):
         raise EditorUnavailable(
             f"{name!r} is neither a folder nor a name on the hub such as Qwen/Qwen-Image-Edit-2511."
         )
     repo, _, revision = name.partition("@")
-    return _from_hub(name, repo, revision or None)
-
-
-def _from_hub(name: str, repo: str, revision: str | None) -> Model:
-    from huggingface_hub import snapshot_download
-
-    with hub_errors(repo):
-        commit, size = _published(repo, revision)
-        if commit is not None:
-            _check_disk(repo, commit, size)
-        folder = Path(
-            snapshot_download(
-                repo,
-                revision=commit or revision,
-                allow_patterns=list(_WANTED),
-                local_files_only=commit is None,
-            )
-        )
+    folder = hub.snapshot(repo, revision or None, hub.MODEL)
     return Model(name, folder, folder.name)  # a snapshot's folder is called by its commit
 
 
-def _published(repo: str, revision: str | None) -> tuple[str | None, int]:
-    """The commit that a revision means now and its bytes; None when the hub cannot be asked and the cache must do."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=20)
-    except HfHubHTTPError:
-        raise  # it did answer: no such model, no access
-    except Exception:  # no network, in whatever way the client's own library says so
-        return None, 0
-    files = info.siblings or ()
-    return info.sha, sum(file.size or 0 for file in files if file.rfilename.endswith(".safetensors"))
-
-
-def _check_disk(repo: str, commit: str, size: int) -> None:
-    from huggingface_hub import constants
-
-    cache = Path(constants.HF_HUB_CACHE)
-    if (cache / f"models--{repo.replace('/', '--')}" / "snapshots" / commit).is_dir():
-        return  # there already, or begun: the rest is smaller than the whole
-    place = cache
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if size + _SPARE_DISK > free:
+def _folder(name: str) -> Path:
+    folder = expanded(name)
+    if not folder.exists():
+        raise EditorUnavailable(f"There is no folder {name}.")
+    if not folder.is_dir():
         raise EditorUnavailable(
-            f"{repo} takes {size / 1e9:.0f} GB and {place} has {free / 1e9:.0f} GB free; set HF_HOME to a "
-            "larger disk."
+            f"{name} is a single file; the folder of a model saved by diffusers is needed."
         )
-
-
-def in_cache(repo: str, revision: str) -> bool:
-    """Whether a hub model is on this disk at a commit; asks neither the hub nor its client."""
-    home = Path(
-        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    )
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    return any(cache.glob(f"models--{repo.replace('/', '--')}/snapshots/{revision}/{INDEX}"))
-
-
-@contextmanager
-def hub_errors(
-    repo: str, offline: str = "give a folder with --editor-model DIR, or download it"
-) -> Iterator[None]:
-    """What the hub's client raises, as EditorUnavailable with the line that helps. offline: what helps there."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.GatedRepoError:
-        raise EditorUnavailable(
-            f"{repo} is gated: accept its terms at https://huggingface.co/{repo}, then log in with `hf auth login` "
-            "or set HF_TOKEN."
-        ) from None
-    except errors.RevisionNotFoundError:
-        raise EditorUnavailable(f"{repo} has no such revision.") from None
-    except errors.RepositoryNotFoundError:
-        raise EditorUnavailable(
-            f"The hub has no model {repo}, or it is private: check the name, or set HF_TOKEN."
-        ) from None
-    except errors.LocalEntryNotFoundError:
-        raise EditorUnavailable(
-            f"{repo} is not on this disk and the hub cannot be reached; {offline} where there is a network."
-        ) from None
-    except errors.HfHubHTTPError as error:
-        raise EditorUnavailable(f"The hub failed for {repo}: {str(error).splitlines()[0]}") from None
+    return folder
 
 
 def pipeline_class(folder: Path) -> str:
@@ -201,11 +117,10 @@ def index(folder: Path) -> dict[str, Any]:
     try:
         read = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        hint = "" if folder.is_dir() else " (there is no such folder)"
         raise EditorUnavailable(
-            f"{folder} has no {INDEX}{hint}; a model saved by diffusers is needed, not a single weights file."
+            f"{folder} has no {INDEX}; a model saved by diffusers is needed, not a single weights file."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EditorUnavailable(f"{folder / INDEX} cannot be read: {error}") from None
     if not isinstance(read, dict) or not isinstance(read.get("_class_name"), str):
         raise EditorUnavailable(
@@ -218,7 +133,7 @@ def config(folder: Path) -> dict[str, Any]:
     """A component's config.json; empty when there is none that can be read, which `check` finds."""
     try:
         read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 
@@ -228,6 +143,8 @@ def check(folder: Path) -> None:
     for name, value in index(folder).items():
         if name.startswith("_") or not isinstance(value, list) or value[:1] == [None]:
             continue
+        if len(value) != 2 or not name.isidentifier():
+            raise EditorUnavailable(f"{folder / INDEX} cannot be read: {name!r} is no component.")
         if value[0] not in _LIBRARIES:
             raise EditorUnavailable(
                 f"{folder}: its component {name} would run code of {value[0]}; it is not loaded."
@@ -235,12 +152,16 @@ def check(folder: Path) -> None:
         if not (folder / name).is_dir():
             raise EditorUnavailable(f"{folder} lacks its component {name}; download the model again.")
         kind = str(value[1])
-        if "ImageProcessor" in kind:
-            _check_files(folder / name, kind, _PICTURE_FILES)
-        elif "Tokenizer" in kind or "Processor" in kind:
-            _check_files(folder / name, kind, _TOKENIZER_FILES)
-        elif "Scheduler" not in kind:
+        if not _is_files_only(kind):
             _check_weights(folder / name)
+        elif "Scheduler" not in kind:
+            files = _PICTURE_FILES if "ImageProcessor" in kind else _TOKENIZER_FILES
+            _check_files(folder / name, kind, files)
+
+
+def _is_files_only(kind: str) -> bool:
+    """Whether a component's class has no weights."""
+    return any(word in kind for word in ("Tokenizer", "Processor", "Scheduler"))
 
 
 def _check_files(folder: Path, kind: str, choices: tuple[set[str], ...]) -> None:
@@ -253,11 +174,14 @@ def _check_files(folder: Path, kind: str, choices: tuple[set[str], ...]) -> None
 def _check_weights(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise EditorUnavailable(f"{folder} lacks config.json; download the model again.")
+    if not config(folder):
+        raise EditorUnavailable(f"{folder / 'config.json'} cannot be read; download the model again.")
     shards = sorted(folder.glob("*.safetensors"))
     for index in folder.glob("*.safetensors.index.json"):
         try:
-            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError):
+            weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            names = {str(name) for name in weight_map.values()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise EditorUnavailable(f"{index} cannot be read; download the model again.") from None
         if absent := names - {path.name for path in shards}:
             raise EditorUnavailable(f"{folder} lacks {', '.join(sorted(absent))}; download the model again.")
@@ -269,8 +193,8 @@ def _check_weights(folder: Path) -> None:
         check_safetensors(path)
 
 
-def check_safetensors(path: Path) -> None:
-    """Compare a safetensors file's own header with its size. Raises EditorUnavailable."""
+def check_safetensors(path: Path) -> list[str]:
+    """Compare a safetensors file's own header with its size; the names of its tensors. Raises EditorUnavailable."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -281,13 +205,13 @@ def check_safetensors(path: Path) -> None:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
         try:
             header = json.loads(file.read(length)) if 0 < length < size else {}
-            end = max(
-                int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            end = -1
+            entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+            end = max(int(entry["data_offsets"][1]) for entry in entries.values())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            end, entries = -1, {}
     if 8 + length + end != size:
-        raise EditorUnavailable(f"{path} is damaged or incomplete; download the model again.")
+        raise EditorUnavailable(f"{path} is damaged or incomplete; download it again.")
+    return list(entries)
 
 
 def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | None) -> Any:
@@ -303,11 +227,11 @@ def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | No
         raise EditorUnavailable(
             f"diffusers {diffusers.__version__} has no {class_name}: pip install -U diffusers"
         )
-    given = {}
-    if image_processor is not None and find_spec("torchvision") is None:
-        given[image_processor] = _plain_processor(model.folder / image_processor)
     with quiet():
         try:
+            given = _encoders(model.folder, dtype)
+            if image_processor is not None and find_spec("torchvision") is None:
+                given[image_processor] = _plain_processor(model.folder / image_processor)
             pipe = cls.from_pretrained(
                 str(model.folder),
                 dtype=dtype,
@@ -318,14 +242,39 @@ def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | No
             )
         except MemoryError:
             raise EditorUnavailable(f"{model.name} does not fit into this machine's memory.") from None
+        except EditorUnavailable:
+            raise
         except Exception as error:  # a boundary: the libraries raise whatever a damaged folder leads to
             first = next(iter(str(error).splitlines()), type(error).__name__)
-            raise EditorUnavailable(f"{model.name} cannot be loaded: {first}") from error
+            raise EditorUnavailable(f"{model.name} cannot be loaded: {first.partition('. ')[0]}") from error
     for name, part in pipe.components.items():
         if hasattr(part, "parameters") and any(p.is_meta for p in part.parameters()):
             raise EditorUnavailable(f"{model.name}: weights are missing from its component {name}.")
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _encoders(folder: Path, dtype: Any) -> dict[str, Any]:
+    """The components from transformers that have weights, loaded as a pipeline would.
+
+    Where weights are missing it would go on with random ones, and tells only the loading of a single model.
+    """
+    import transformers
+
+    encoders = {}
+    for name, value in index(folder).items():
+        if isinstance(value, list) and value[0] == "transformers" and not _is_files_only(value[1]):
+            encoders[name], report = getattr(transformers, value[1]).from_pretrained(
+                str(folder / name),
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+            if report["missing_keys"]:
+                raise EditorUnavailable(f"{folder}: weights are missing from its component {name}.")
+    return encoders
 
 
 @lru_cache(maxsize=1)
@@ -349,9 +298,8 @@ def plain_processor_class() -> type:
 def _plain_processor(folder: Path) -> Any:
     from transformers import AutoTokenizer, Qwen2VLImageProcessorPil
 
-    with quiet():
-        pictures = Qwen2VLImageProcessorPil.from_pretrained(str(folder), local_files_only=True)
-        words = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    pictures = Qwen2VLImageProcessorPil.from_pretrained(str(folder), local_files_only=True)
+    words = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     return plain_processor_class()(pictures, words)
 
 
@@ -376,7 +324,7 @@ def quiet() -> Iterator[None]:
     logs = (diffusers_log, transformers_log)
     before = [log.get_verbosity() for log in logs]
     for log in logs:
-        log.set_verbosity_error()
+        log.set_verbosity(logging.CRITICAL)  # errors are raised as well
         log.disable_progress_bar()
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -9,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from editor.base import EditorUnavailable, UsageError
-from editor.diffusion import loading
+from editor.diffusion import hub, loading
 
 HEAVIEST = 4.0
 """Weights beyond this are taken for a slip."""
+_PREFIXES = ("transformer", "diffusion_model", "base_model.model")
+"""What trainers write before the name of a part, where they write anything."""
+_PART = re.compile(r"\.(?:lora|lokr)_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ def parse(text: str) -> Lora:
         try:
             weight = float(tail)
         except ValueError:
+            if source.endswith(".safetensors"):
+                raise UsageError(
+                    f"--lora {text!r}: {tail!r} is no weight; write a number such as 0.8."
+                ) from None
             source, weight = text.strip(), 1.0  # the colon belongs to the path
     if not source:
         raise UsageError(
@@ -73,19 +81,27 @@ def _require_peft() -> None:
 
 def find(source: str) -> Path:
     """The adapter's file on this disk, checked. Raises EditorUnavailable."""
-    if not loading.is_path(source) and not source.endswith(".safetensors"):
-        return _only_file(loading.locate(source).folder, source)
-    path = Path(source).expanduser()
+    path = loading.expanded(source)
     if path.is_dir():
         return _only_file(path, source)
     if path.suffix == ".safetensors" and path.is_file():
         loading.check_safetensors(path)
         return path
-    if path.suffix == ".safetensors" and len(path.parts) > 2 and not source.startswith((".", "/", "~")):
-        return _hub_file("/".join(path.parts[:2]), "/".join(path.parts[2:]))
+    if not loading.is_path(source):
+        if loading.is_hub_id(source) and path.suffix != ".safetensors":
+            return _from_hub(source)
+        if path.suffix == ".safetensors" and len(path.parts) > 2:
+            return _hub_file("/".join(path.parts[:2]), "/".join(path.parts[2:]))
     raise EditorUnavailable(
         f"There is no LoRA {source}; a .safetensors file, a folder with one, or a hub id is needed."
     )
+
+
+def _from_hub(source: str) -> Path:
+    repo, _, revision = source.partition("@")
+    if len(hub.names(repo, revision or None, hub.ADAPTER)) > 1:
+        raise EditorUnavailable(f"{source} holds several adapters; name one, as {repo}/FILE.safetensors.")
+    return _only_file(hub.snapshot(repo, revision or None, hub.ADAPTER, f"run `hf download {repo}`"), source)
 
 
 def _only_file(folder: Path, source: str) -> Path:
@@ -98,12 +114,9 @@ def _only_file(folder: Path, source: str) -> Path:
 
 
 def _hub_file(repo: str, name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-
     repo, _, revision = repo.partition("@")
     line = f"hf download {repo} {name}" + (f" --revision {revision}" if revision else "")
-    with loading.hub_errors(repo, f"run `{line}`"):
-        path = Path(hf_hub_download(repo, name, revision=revision or None))
+    path = hub.file(repo, name, revision or None, f"run `{line}`")
     loading.check_safetensors(path)
     return path
 
@@ -112,21 +125,32 @@ def _load(pipe: Any, file: Path, name: str) -> None:
     try:
         with loading.quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about there being several, and about encoders they leave alone
-            _hand_over(pipe, file, name)
+            parts = _hand_over(pipe, file, name)
     except Exception as error:  # a boundary: what a foreign file leads to is not a fixed set of errors
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise EditorUnavailable(f"The LoRA {file} does not fit this model: {first}") from error
-    # keys that match nothing are skipped silently by the library
-    if name not in getattr(pipe.transformer, "peft_config", {}):
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise EditorUnavailable(f"The LoRA {file} does not fit this model: {said}") from error
+    # parts that match nothing are skipped silently by the library
+    absent = parts - {part for part, _ in pipe.transformer.named_modules()}
+    if not parts:
         raise EditorUnavailable(
             f"The LoRA {file} holds nothing for this model; it was made for another family."
         )
-
-
-def _hand_over(pipe: Any, file: Path, name: str) -> None:
-    if hasattr(pipe, "load_lora_weights"):
-        pipe.load_lora_weights(
-            str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
+    if 2 * len(absent) > len(parts):
+        raise EditorUnavailable(
+            f"The LoRA {file} was made for another model: {len(absent)} of its {len(parts)} parts have no place in "
+            "this one."
         )
+
+
+def _hand_over(pipe: Any, file: Path, name: str) -> set[str]:
+    """Let the library load a file; the parts of the transformer that it is for."""
+    if hasattr(pipe, "load_lora_weights"):
+        where = {"weight_name": file.name, "local_files_only": True}
+        prefix, keys = "transformer", list(pipe.lora_state_dict(str(file.parent), **where))
+        pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
     else:
-        pipe.transformer.load_lora_adapter(str(file), prefix=None, adapter_name=name)
+        keys = loading.check_safetensors(file)
+        prefix = next((each for each in _PREFIXES if keys[0].startswith(f"{each}.")), "")
+        pipe.transformer.load_lora_adapter(str(file), prefix=prefix or None, adapter_name=name)
+    ours = (key.removeprefix(prefix + ".") for key in keys if key.startswith(prefix))
+    return {_PART.split(key)[0] for key in ours if _PART.search(key)}

@@ -1,0 +1,171 @@
+"""Models and adapters from the Hugging Face hub: the files that are read and no others, once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from editor.base import EditorUnavailable
+
+MODEL = {"allow_patterns": ["*.json", "*/*.safetensors", "*.txt", "*.model", "*.jinja"]}
+"""Files of a diffusers model. Weights beside its folders are the same once more, as one file for other programs."""
+ADAPTER = {"allow_patterns": ["*.safetensors"], "ignore_patterns": ["*/*"]}
+"""The file of an adapter that is named by its repository."""
+FOLDER_HELPS = "give a folder with --editor-model DIR, or download it"
+_SPARE_DISK = 1 << 30
+_BUSY = 429
+
+
+def snapshot(
+    repo: str, revision: str | None, wanted: dict[str, list[str]], offline: str = FOLDER_HELPS
+) -> Path:
+    """The folder of a repository's wanted files; what is not in the cache is downloaded.
+
+    offline: what helps without a network. Raises EditorUnavailable.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _errors(repo, offline):
+        commit, sizes = _published(repo, revision, wanted)
+        _check_disk(repo, commit, sizes)
+        # by the revision as given, so that the cache knows what it meant when there is no network
+        return Path(snapshot_download(repo, revision=revision, local_files_only=commit is None, **wanted))
+
+
+def names(repo: str, revision: str | None, wanted: dict[str, list[str]]) -> list[str]:
+    """The wanted files of a repository by name; none when the hub cannot be asked. Raises EditorUnavailable."""
+    with _errors(repo, FOLDER_HELPS):
+        return list(_published(repo, revision, wanted)[1])
+
+
+def file(repo: str, name: str, revision: str | None, offline: str = FOLDER_HELPS) -> Path:
+    """One file of a repository, downloaded when it is not in the cache. Raises EditorUnavailable."""
+    from huggingface_hub import hf_hub_download
+
+    with _errors(repo, offline):
+        commit, sizes = _published(repo, revision, {})
+        if commit is not None and name not in sizes:
+            raise EditorUnavailable(f"{repo} on the hub has no {name}.")
+        _check_disk(repo, commit, {name: sizes.get(name, 0)})
+        return Path(hf_hub_download(repo, name, revision=revision, local_files_only=commit is None))
+
+
+def download(repo: str, revision: str) -> str:
+    """The line that downloads a model and shows how far it is."""
+    # of the patterns, those that every model needs
+    return f'hf download {repo} --revision {revision} --include "*/*" --include "*.json"'
+
+
+def in_cache(repo: str, revision: str, name: str) -> bool:
+    """Whether a file of a repository is on this disk at a commit; asks neither the hub nor its client."""
+    home = Path(
+        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    )
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    return any(cache.glob(f"models--{repo.replace('/', '--')}/snapshots/{revision}/{name}"))
+
+
+def _published(
+    repo: str, revision: str | None, wanted: dict[str, list[str]]
+) -> tuple[str | None, dict[str, int]]:
+    """The commit that a revision means now, and the bytes of its wanted files by name.
+
+    None and nothing when the hub cannot be asked, or has no time: then the cache must do.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.utils import filter_repo_objects
+
+    try:
+        info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=20)
+    except HFValidationError:
+        raise
+    except HfHubHTTPError as error:
+        if error.response.status_code < 500 and error.response.status_code != _BUSY:
+            raise  # it did answer: no such model, no access
+        return None, {}
+    except Exception:  # no network, in whatever way the client's own library says so
+        return None, {}
+    sizes = {each.rfilename: each.size or 0 for each in info.siblings or ()}
+    return info.sha, {name: sizes[name] for name in filter_repo_objects(sizes, **wanted)}
+
+
+def _check_disk(repo: str, commit: str | None, sizes: dict[str, int]) -> None:
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    held = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
+    rest = sum(size for name, size in sizes.items() if not (held / name).exists())
+    place = cache
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if rest and rest + _SPARE_DISK > free:
+        raise EditorUnavailable(
+            f"{repo} takes {rest / 1e9:.0f} GB more and {place} has {free / 1e9:.0f} GB free; set HF_HOME to a "
+            "larger disk."
+        )
+
+
+@contextmanager
+def _errors(repo: str, offline: str) -> Iterator[None]:
+    """What the hub's client raises, as EditorUnavailable with the line that helps. offline: what helps there."""
+    from huggingface_hub import errors
+
+    try:
+        with _quiet():
+            yield
+    except EditorUnavailable:
+        raise
+    except errors.GatedRepoError:
+        raise EditorUnavailable(
+            f"{repo} is gated: accept its terms at https://huggingface.co/{repo}, then log in with `hf auth login` "
+            "or set HF_TOKEN."
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise EditorUnavailable(f"{repo} has no such revision.") from None
+    except errors.RepositoryNotFoundError:
+        raise EditorUnavailable(
+            f"The hub has no model {repo}, or it is private: check the name, or set HF_TOKEN."
+        ) from None
+    except errors.LocalEntryNotFoundError:
+        raise EditorUnavailable(
+            f"{repo} is not on this disk and the hub cannot be reached; {offline} where there is a network."
+        ) from None
+    except errors.HFValidationError:
+        raise EditorUnavailable(f"{repo} is no name on the hub; names are written ORG/NAME.") from None
+    except errors.HfHubHTTPError as error:
+        refused = (
+            "; check HF_TOKEN, or log in with `hf auth login`" if error.response.status_code == 401 else ""
+        )
+        raise EditorUnavailable(f"The hub failed for {repo}: {str(error).splitlines()[0]}{refused}") from None
+    except Exception as error:  # a boundary: a connection that ends is told in each client's own way
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise EditorUnavailable(f"{repo} could not be downloaded: {first}; run it again to go on.") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no retries of the client's on stderr, which shows the run's own progress or belongs to a script."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+        logging,
+    )
+
+    level, bars = logging.get_verbosity(), not are_progress_bars_disabled()
+    mine = bars and constants.HF_HUB_DISABLE_PROGRESS_BARS is None  # else the user has decided
+    logging.set_verbosity_error()
+    if mine:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if mine:
+            enable_progress_bars()
