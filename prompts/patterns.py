@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from prompts.simplified import SIMPLIFIED
+
 GAP = 3
 """Words that `...` may skip."""
 GAP_ZH = 4
@@ -32,25 +34,6 @@ ARTICLES = frozenset({"a", "an", "the"})
 
 Spans = tuple[tuple[int, int], ...]
 """Parts of a text, as (start, end). What a gap skips is not among them: it must be accounted for otherwise."""
-
-_PAIRS = (
-    "葉叶 黃黄 綠绿 紅红 藍蓝 銀银 鉀钾 鎂镁 鐵铁 鈣钙 鋅锌 錳锰 營营 養养 徵征 狀状 現现 這这 張张 讓让 "
-    "變变 樣样 個个 氣气 風风 雲云 霧雾 時时 間间 復复 舊旧 圖图 畫画 邊边 緣缘 點点 幹干 乾干 濕湿 雙双 "
-    "淨净 線线 陰阴 調调 對对 飽饱 溫温 顏颜 顔颜 夢梦 靜静 寧宁 懷怀 憶忆 懼惧 鬧闹 歡欢 憂忧 鬱郁 涼凉 "
-    "熱热 戲戏 劇剧 電电 韓韩 臉脸 膚肤 產产 膠胶 銳锐 過过 淺浅 強强 氳氲 圍围 給给 將将 從从 為为 與与 "
-    "並并 還还 後后 補补 償偿 開开 關关 樹树 紋纹 爛烂 蘋苹 濁浊 漲涨 災灾 澇涝 爾尔 滾滚 極极 壓压 階阶 "
-    "層层 聖圣 誕诞 節节 顯显 傷伤 園园 築筑 師师 麗丽 艷艳 豔艳 濃浓 顆颗 質质 減减 輕轻 術术 務务 幀帧 "
-    "絲丝 賽赛 學学 轉转 換换 滿满 灑洒 潤润 縮缩 體体 見见 雜杂 擋挡 頭头 髮发 裝装 請请 幫帮 無无 沒没 "
-    "別别 麼么 裡里 裏里 飾饰 傑杰 塵尘 淪沦 廢废 鮮鲜 遠远 鏡镜 鐘钟 晝昼 雞鸡 魚鱼 鳥鸟 馬马 貓猫 車车 "
-    "門门 燈灯 陽阳 樓楼 場场 廳厅 飯饭 麵面 湯汤 類类 種种 態态 勢势 動动 舉举 著着 們们 來来 曬晒 凍冻 "
-    "蟲虫 藥药 蔭荫 歲岁 齡龄 觀观 覺觉 瑩莹 啞哑 亞亚 專专 業业 廣广 標标 準准 視视 頻频 網网 紗纱 敗败 "
-    "驟骤 劃划 區区 島岛 嶼屿 灣湾 灘滩 穀谷 麥麦 農农 爺爷 該该 僅仅 應应 當当 長长 寬宽 擴扩 銘铭 誤误 "
-    "錯错 讀读 寫写 題题 項项 團团 結结 構构 牆墙 紙纸 擇择 選选 擺摆 設设 備备 優优 亂乱 淒凄 慘惨 悽凄 "
-    "暈晕 霽霁 殘残 儲储 餘余 採采 佔占 雖虽 儘尽 嚴严 衝冲 鋪铺 獨独 穩稳 韻韵 啟启 發发 陳陈 惡恶 颳刮 "
-)
-"""Common Traditional characters of photography and plants, each with its simplified form."""
-
-_SIMPLIFIED = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
 
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|(?<!\w)'[^']*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)")
 _HIDDEN = "\ufffc"
@@ -68,7 +51,7 @@ def fold(text: str) -> str:
     hidden = _QUOTED.sub(lambda m: _HIDDEN * len(m.group()), text)
     narrow = "".join(chr(ord(c) - 0xFEE0) if "\uff01" <= c <= "\uff5e" else c for c in hidden)
     lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in narrow)
-    return lower.translate(_SIMPLIFIED)
+    return lower.translate(SIMPLIFIED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -639,6 +639,15 @@ def check_only_ops_or_refusal(text: str, masked: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("traditional", "simplified"),
+    [("讓這個區域變亮", "让这个区域变亮"), ("加上電影顆粒", "加上电影颗粒"), ("讓高光發光", "让高光发光")],
+)
+def test_traditional_characters_are_read_as_simplified_ones(traditional: str, simplified: str) -> None:
+    one, other = ([(op.name, op.amount) for op in parse(t, masked=True)] for t in (traditional, simplified))
+    assert one == other
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [("三", 3), ("十", 10), ("十五", 15), ("三十五", 35), ("一百", 100), ("一百零二", 102), ("一百二", 120),
      ("两百五十", 250), ("一点五", 1.5), ("零", 0)],

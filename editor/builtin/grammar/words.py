@@ -11,9 +11,10 @@ from typing import Any
 
 from editor.base import NotUnderstood
 from editor.builtin import colors
-from editor.builtin.grammar.lexicon import LEXICON, SPELLING, TRADITIONAL
+from editor.builtin.grammar.lexicon import LEXICON, SPELLING
 from editor.builtin.grammar.messages import say
 from editor.builtin.grammar.numbers import NUMBER, number
+from prompts.simplified import SIMPLIFIED
 
 MAX_CHARS = 10_000
 MAX_TOKENS = 400
@@ -116,9 +117,7 @@ def _clean(text: str) -> tuple[str, dict[int, tuple[int, str]]]:
 def fold(text: str) -> str:
     """Lower case and simplified characters, position by position."""
     return (
-        "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-        .translate(TRADITIONAL)
-        .replace("’", "'")
+        "".join(c.lower() if len(c.lower()) == 1 else c for c in text).translate(SIMPLIFIED).replace("’", "'")
     )
 
 
