@@ -223,6 +223,17 @@ def test_text_stands_where_it_is_wanted(position: str, row: int, column: int) ->
     assert int(right * 3) == column
 
 
+@pytest.mark.parametrize(("function", "amount"), [(text.text, 0.08), (text.watermark, 0.6)])
+@pytest.mark.parametrize("position", ["bottom", "top-left", "center"])
+def test_text_stands_inside_of_a_mask(function: OpFunction, amount: float, position: str) -> None:
+    image = np.full((300, 400, 3), 60, np.uint8)
+    mask = np.zeros((300, 400), np.uint8)
+    mask[40:120, 200:330] = 255
+    changed = (do(function, image, amount, mask, text="Hi!", position=position) != image).any(axis=2)
+    assert changed.any()
+    assert not changed[mask == 0].any()
+
+
 @pytest.mark.parametrize(("dtype", "scale"), [(np.uint8, 1), (np.uint16, 257)])
 def test_text_has_its_colour_and_height(dtype: type, scale: int) -> None:
     image = np.full((400, 600, 3), 60 * scale, dtype)

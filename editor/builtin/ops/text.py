@@ -52,20 +52,22 @@ class _Print:
 def text(image: Image, op: Op, context: Context) -> Image:
     """Write params.text at params.position; capitals are op.amount of the picture's height, less if need be.
 
-    Long lines wrap, then shrink until they fit. Without params.color, white or near-black, whichever reads better;
-    an outline is added where the ground is too close or too busy, or when params.outline is true.
+    The position is one of the user's mask, where there is one. Long lines wrap, then shrink until they fit. Without
+    params.color, white or near-black, whichever reads better; an outline is added where the ground is too close or
+    too busy, or when params.outline is true.
     """
     position = str(op.params.get("position") or "bottom")
-    laid = _lay_out(_words(op), image.shape, op.amount, position)
-    window = _window(laid.outline.shape, image.shape, position)
-    ground = luma(to_float(shrink(image[window], 40_000)))
+    out = image.copy()
+    part = out[_room(context, image)]
+    laid = _lay_out(_words(op), part.shape, op.amount * image.shape[0], position)
+    window = _window(laid.outline.shape, part.shape, position)
+    ground = luma(to_float(shrink(part[window], 40_000)))
     ink = _ink(op, float(ground.mean()))
     tone = _tone(ink)
     close = float((np.abs(ground - tone) < 0.35).mean()) > 0.05
-    out = image.copy()
     if op.params.get("outline") or close:
-        out[window] = _print(out[window], laid.outline, _opposite(tone))
-    out[window] = _print(out[window], laid.glyphs, ink)
+        part[window] = _print(part[window], laid.outline, _opposite(tone))
+    part[window] = _print(part[window], laid.glyphs, ink)
     return out
 
 
@@ -75,17 +77,26 @@ def watermark(image: Image, op: Op, context: Context) -> Image:
     A fainter outline of the opposite tone keeps it visible on bright and dark parts.
     """
     words, position = _words(op), str(op.params.get("position") or "bottom-right")
+    part = out = image.copy()
     if position == "tiled":
         laid, window = _tiled(words, image.shape), (slice(None), slice(None))
     else:
-        laid = _lay_out(words, image.shape, _WATERMARK_HEIGHT, position)
-        window = _window(laid.outline.shape, image.shape, position)
-    ink = _ink(op, float(luma(to_float(shrink(image[window], 40_000))).mean()))
+        part = out[_room(context, image)]
+        laid = _lay_out(words, part.shape, _WATERMARK_HEIGHT * image.shape[0], position)
+        window = _window(laid.outline.shape, part.shape, position)
+    ink = _ink(op, float(luma(to_float(shrink(part[window], 40_000))).mean()))
     edge = cv2.convertScaleAbs(laid.outline, alpha=0.4 * op.amount)
-    out = image.copy()
-    out[window] = _print(out[window], edge, _opposite(_tone(ink)))
-    out[window] = _print(out[window], cv2.convertScaleAbs(laid.glyphs, alpha=op.amount), ink)
+    part[window] = _print(part[window], edge, _opposite(_tone(ink)))
+    part[window] = _print(part[window], cv2.convertScaleAbs(laid.glyphs, alpha=op.amount), ink)
     return out
+
+
+def _room(context: Context, image: Image) -> tuple[slice, slice]:
+    """The rows and columns to write in: of what the user marked, else of the whole picture."""
+    if context.mask is None:
+        return slice(0, image.shape[0]), slice(0, image.shape[1])
+    x, y, width, height = cv2.boundingRect(context.mask)
+    return slice(y, y + height), slice(x, x + width)
 
 
 def _tone(ink: tuple[int, int, int]) -> float:
@@ -119,12 +130,11 @@ def _print(ground: Image, coverage: Mask, ink: tuple[int, int, int]) -> Image:
 # layout ---------------------------------------------------------------------------------------------------
 
 
-def _lay_out(words: str, shape: tuple[int, ...], share: float, position: str) -> _Print:
-    """Wrap and, if that is not enough, shrink until the block fits between the margins."""
+def _lay_out(words: str, shape: tuple[int, ...], size: float, position: str) -> _Print:
+    """Wrap and, if that is not enough, shrink until the block fits between the margins. size: of capitals, pixels."""
     height, width = shape[:2]
     margin = round(MARGIN * min(height, width))
     room_width, room_height = width - 2 * margin, height - 2 * margin
-    size = share * height
     name, index = font_for(words)
     align = "left" if "left" in position else "right" if "right" in position else "center"
     while True:
@@ -200,7 +210,9 @@ def _window(block: tuple[int, ...], shape: tuple[int, ...], position: str) -> tu
 def _tiled(words: str, shape: tuple[int, ...]) -> _Print:
     """The text repeated over the whole picture, rising by 30 degrees, every other row shifted."""
     height, width = shape[:2]
-    laid = _lay_out(" ".join(words.split()), (min(height, width), width), _TILED_HEIGHT, "center")
+    laid = _lay_out(
+        " ".join(words.split()), (min(height, width), width), _TILED_HEIGHT * min(height, width), "center"
+    )
     down, right = 3 * laid.outline.shape[0] // 2, max(laid.outline.shape[1] // 6, laid.outline.shape[0])
     cell = np.pad(np.dstack([laid.glyphs, laid.outline]), ((down, down), (right, right), (0, 0)))
     tile = np.vstack([cell, np.roll(cell, cell.shape[1] // 2, axis=1)])
