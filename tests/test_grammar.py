@@ -640,7 +640,7 @@ def check_only_ops_or_refusal(text: str, masked: bool) -> None:
 
 @pytest.mark.parametrize(
     ("traditional", "simplified"),
-    [("讓這個區域變亮", "让这个区域变亮"), ("加上電影顆粒", "加上电影颗粒"), ("讓高光發光", "让高光发光")],
+    [("讓這個區域變亮", "让这个区域变亮"), ("加上電影顆粒", "加上电影颗粒"), ("讓照片發光", "让照片发光")],
 )
 def test_traditional_characters_are_read_as_simplified_ones(traditional: str, simplified: str) -> None:
     one, other = ([(op.name, op.amount) for op in parse(t, masked=True)] for t in (traditional, simplified))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
 from editor.measure import Facts, clipped_share, measure, outside_difference
-from editor.pixels import lab, once, shrink, small_lab
+from editor.pixels import gradient, lab, once, shrink, small_lab
 
 
 def scene(height: int = 180, width: int = 240, dtype: type = np.uint8) -> np.ndarray:
@@ -178,6 +178,11 @@ def test_lab_is_that_of_the_standard(dtype: type[np.uint8 | np.uint16]) -> None:
     picture = eight if dtype == np.uint8 else eight * np.uint16(257)
     assert np.abs(lab(picture) - rgb2lab(eight)).max() < 0.01
     assert lab(np.full((1, 1, 3), np.iinfo(dtype).max, dtype))[0, 0] == pytest.approx((100, 0, 0), abs=0.01)
+
+
+def test_the_gradient_is_the_slope_per_pixel() -> None:
+    y, x = np.mgrid[:20, :30].astype(np.float32)
+    assert gradient(3 * x + 4 * y)[1:-1, 1:-1] == pytest.approx(5)
 
 
 def test_what_is_made_of_a_picture_is_made_once_and_let_go_with_it() -> None:
