@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from editor.base import Image, Mask, ReeditError
 from editor.measure import Facts
+from prompts.languages import is_chinese
 
 MAX_STEPS = 3
 """A plan has at most this many steps (arXiv 2511.22625, the thinking stage)."""
@@ -127,13 +127,9 @@ class Task:
         return language_of(self.instruction)
 
 
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|'[^']*'(?!\w)")
-_CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
-
-
 def language_of(text: str) -> Language:
     """Chinese if `text` has a CJK ideograph outside of quoted text, else English."""
-    return "zh" if _CJK.search(_QUOTED.sub("", text)) else "en"
+    return "zh" if is_chinese(text) else "en"
 
 
 @runtime_checkable

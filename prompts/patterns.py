@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from prompts.simplified import SIMPLIFIED
+from prompts.languages import QUOTED, SIMPLIFIED
 
 GAP = 3
 """Words that `...` may skip."""
@@ -35,7 +35,6 @@ ARTICLES = frozenset({"a", "an", "the"})
 Spans = tuple[tuple[int, int], ...]
 """Parts of a text, as (start, end). What a gap skips is not among them: it must be accounted for otherwise."""
 
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|(?<!\w)'[^']*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)")
 _HIDDEN = "\ufffc"
 _WORD = re.compile(r"[a-z0-9\u00c0-\u024f]+(?:['’][a-z]+)?")
 _SPELLING = re.compile(r"[a-z0-9'&]+\*?(?:\|[a-z0-9'&]+\*?)*\??")
@@ -48,7 +47,7 @@ def fold(text: str) -> str:
 
     What stands in quotation marks is hidden: it is material, not a wish.
     """
-    hidden = _QUOTED.sub(lambda m: _HIDDEN * len(m.group()), text)
+    hidden = QUOTED.sub(lambda m: _HIDDEN * len(m.group()), text)
     narrow = "".join(chr(ord(c) - 0xFEE0) if "\uff01" <= c <= "\uff5e" else c for c in hidden)
     lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in narrow)
     return lower.translate(SIMPLIFIED)

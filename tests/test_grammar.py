@@ -18,10 +18,11 @@ from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Context, Op, Region
 from editor.builtin.grammar import is_concrete, parse, parse_region, split
 from editor.builtin.grammar.lexicon import LEXICON
-from editor.builtin.grammar.messages import CHINESE, is_chinese
+from editor.builtin.grammar.messages import CHINESE
 from editor.builtin.grammar.numbers import chinese as numeral
 from editor.builtin.grammar.words import index
 from editor.builtin.ops.geometry import aspect
+from prompts.languages import is_chinese
 
 DOC = (Path(__file__).parent.parent / "docs" / "grammar.md").read_text(encoding="utf-8")
 

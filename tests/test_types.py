@@ -57,6 +57,8 @@ def test_a_worse_report_never_scores_higher(
         ("make it autumn", "en"),
         ("这片叶子缺钾的症状", "zh"),
         ("write “你好” at the top", "en"),
+        ("write ‘你好’ at the top", "en"),
+        ("the dog's hat and the cat's are 红色", "zh"),
         ('在右下角写上 "HELLO"', "zh"),
         ("把 contrast 提高", "zh"),
     ],

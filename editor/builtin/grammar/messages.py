@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from editor.base import CannotDo, NotUnderstood
+from prompts.languages import is_chinese
 
 _chinese: ContextVar[bool] = ContextVar("_chinese", default=False)
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|'[^']*'(?!\w)")
-_CJK = re.compile(r"[\u3400-\u9fff]")
 
 
 class Contradiction(NotUnderstood):
@@ -20,11 +18,6 @@ class Contradiction(NotUnderstood):
 
 class Beyond(CannotDo):
     """Every word is understood; the amount is beyond the operation's limits."""
-
-
-def is_chinese(text: str) -> bool:
-    """Whether `text` has a CJK ideograph outside of quotations."""
-    return _CJK.search(_QUOTED.sub("", text)) is not None
 
 
 @contextmanager

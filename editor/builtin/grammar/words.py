@@ -14,7 +14,7 @@ from editor.builtin import colors
 from editor.builtin.grammar.lexicon import LEXICON, SPELLING
 from editor.builtin.grammar.messages import say
 from editor.builtin.grammar.numbers import NUMBER, number
-from prompts.simplified import SIMPLIFIED
+from prompts.languages import SIMPLIFIED
 
 MAX_CHARS = 10_000
 MAX_TOKENS = 400

@@ -1,6 +1,18 @@
-"""Traditional Chinese characters as their simplified forms, for everything that reads a request."""
+"""The writing of requests, for everything that reads one: quotations, which language, Traditional characters."""
 
 from __future__ import annotations
+
+import re
+
+QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|(?<!\w)'[^']*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)")
+"""What stands in quotation marks: material, not a wish."""
+_IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether `text` has a CJK ideograph outside of quotations; else it counts as English."""
+    return _IDEOGRAPH.search(QUOTED.sub("", text)) is not None
+
 
 _PAIRS = (
     "乾干製制雜杂顛颠隱隐訊讯遠远遙遥擇择壹一貳二叁三變变調调飽饱對对邊边緣缘葉叶間间黃黄顏颜轉转為为圖图銳锐虛虚護护紅红綠绿藍蓝銀银過过將将讓让這这張张請请輕轻後后動动陰阴樣样個个從从離离時时應应該该裡里"
