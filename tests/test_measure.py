@@ -180,6 +180,13 @@ def test_lab_is_that_of_the_standard(dtype: type[np.uint8 | np.uint16]) -> None:
     assert lab(np.full((1, 1, 3), np.iinfo(dtype).max, dtype))[0, 0] == pytest.approx((100, 0, 0), abs=0.01)
 
 
+@pytest.mark.parametrize("size", [(256, 256), (200, 256), (90, 128)])
+def test_shrinking_averages(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8 * size[0], 8 * size[1], 3), dtype=np.uint8)
+    exact = picture.reshape(size[0], 8, size[1], 8, 3).mean(axis=(1, 3))
+    assert np.abs(shrink(picture, size[0] * size[1]) - exact).max() < 2
+
+
 def test_the_gradient_is_the_slope_per_pixel() -> None:
     y, x = np.mgrid[:20, :30].astype(np.float32)
     assert gradient(3 * x + 4 * y)[1:-1, 1:-1] == pytest.approx(5)
