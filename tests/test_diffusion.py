@@ -310,7 +310,17 @@ def test_long_steps_are_cut_by_sentence(models: Callable[[str], Path], name: str
     assert step.startswith(prompt)
     assert prompt.endswith("blue.")
     assert 100 < len(prompt) < 600
-    assert any("cut to" in note for note in result.notes)
+    assert any("cut after “…" in note for note in result.notes)
+
+
+def test_longcat_reads_what_is_quoted_letter_by_letter(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_held", {})
+    made = make(models("LongCatImageEditPipeline"))
+    made._loaded().pipe.tokenizer.add_tokens(["banner"])  # one token, but for the letters of a quotation
+    result = made.edit(EditRequest(scene(), f"Make it red. Write “{'banner' * 100}” on it."))
+    assert result.details["prompt"] == "Make it red."
 
 
 def test_the_encoder_is_asked_once_for_the_same(models: Callable[[str], Path]) -> None:

@@ -164,6 +164,10 @@ class DiffusionEditor:
         """The text as the encoder sees it, for counting; families with a chat template override this."""
         return text
 
+    def length(self, tokenizer: Any, text: str) -> int:
+        """Tokens of a text for the encoder."""
+        return len(tokenizer(self.framed(tokenizer, text)).input_ids)
+
     def edit(self, request: EditRequest) -> EditResult:
         """Carry out one step with the model.
 
@@ -300,11 +304,7 @@ class DiffusionEditor:
 
     def _fitting(self, pipe: Any, text: str) -> str:
         tokenizer = getattr(pipe, self.tokenizer)
-
-        def count(part: str) -> int:
-            return len(tokenizer(self.framed(tokenizer, part)).input_ids)
-
-        return words.fit(text, self.longest, count)
+        return words.fit(text, self.longest, lambda part: self.length(tokenizer, part))
 
     def _guidance(self, preset: speed.Preset) -> float:
         return preset.guidance if self.options.guidance is None else self.options.guidance
@@ -396,7 +396,8 @@ class DiffusionEditor:
     def _notes(self, loaded: Loaded, request: EditRequest, prompt: str, kind: str) -> tuple[str, ...]:
         notes = list(loaded.notes)
         if prompt != request.instruction.strip():
-            notes.append(f"The step is longer than {self.name} reads; it was cut to “{prompt[-60:]}”.")
+            end = prompt if len(prompt) <= 60 else f"…{prompt[-60:]}"
+            notes.append(f"The step is longer than {self.name} reads; it was cut after “{end}”.")
         if full(request.image) != 255:
             notes.append(
                 "The model works at 8 bits: what it repainted has 8-bit tones, the rest keeps all 16 bits."

@@ -43,6 +43,13 @@ class LongCatImageEdit(DiffusionEditor):
             "guidance_scale": call.guidance, "num_inference_steps": call.steps,
         }  # fmt: skip
 
+    def length(self, tokenizer: Any, text: str) -> int:
+        """The pipeline encodes what is quoted letter by letter, and (0.42) breaks off where that is too much."""
+        from diffusers.pipelines.longcat_image.pipeline_longcat_image_edit import split_quotation
+
+        pieces = (piece for part, quoted in split_quotation(text) for piece in (part if quoted else (part,)))
+        return sum(len(tokenizer(piece, add_special_tokens=False).input_ids) for piece in pieces)
+
 
 def _snap(area: int, aspect: float) -> sizing.Size:
     """The rule of the pipeline's calculate_dimensions (0.42): up to the grid."""
