@@ -65,7 +65,7 @@ class Loop:
     notify: Callable[[Stage], None] = lambda stage: None
 
     def run(self, task: Task) -> LoopResult:
-        """Think, then edit and reflect until Success or until the rounds are used up; choose the best round."""
+        """Think, then edit and reflect until Success, or until rounds are used up or alike; choose the best round."""
         began = time.perf_counter()
         plan = self._think(task)
         description = self._describe_meanwhile(task)
@@ -78,7 +78,7 @@ class Loop:
                 rounds.append(self._edit(task, image, start, steps, index))
                 self._reflect(task, rounds[-1], description, tried=steps)
                 verdict = rounds[-1].verdict
-                if verdict.tag == "Success":
+                if verdict.tag == "Success" or _same_again(rounds):
                     break
                 if verdict.tag == "Reflection" and verdict.instruction:
                     start, steps = "result", (verdict.instruction,)
@@ -219,6 +219,14 @@ class Loop:
 
     def _record_fault(self, error: ReeditError, index: int) -> None:
         self.trace.event("error", where="loop", error=type(error).__name__, message=str(error), round=index)
+
+
+def _same_again(rounds: list[Round]) -> bool:
+    """Whether starting from the source made the same picture twice: a deterministic editor has no other to give."""
+    *earlier, last = rounds
+    return last.start == "source" and any(
+        this.start == "source" and np.array_equal(this.image, last.image) for this in earlier
+    )
 
 
 def _rank(this: Round) -> tuple[float, float, int]:

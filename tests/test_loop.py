@@ -97,9 +97,21 @@ def test_no_judging_when_there_is_nothing_to_choose() -> None:
 
 
 def test_unknown_is_never_a_success_and_starts_again() -> None:
-    result = run(ScriptedReasoner(["a"], verdicts=["unknown"]))
+    class Other(Adder):
+        def edit(self, request: EditRequest) -> EditResult:
+            self.requests.append(request)
+            return EditResult(request.image + len(self.requests))
+
+    result = run(ScriptedReasoner(["a"], verdicts=["unknown"]), Other())
     assert [r.verdict.tag for r in result.rounds] == ["unknown"] * 3
     assert {r.start for r in result.rounds} == {"source"}
+
+
+@pytest.mark.parametrize("tag", ["unknown", "Failed"])
+def test_an_editor_that_makes_the_same_picture_again_is_not_asked_a_third_time(tag: str) -> None:
+    result = run(ScriptedReasoner(["a"], verdicts=[tag]))
+    assert [r.verdict.tag for r in result.rounds] == [tag] * 2
+    assert result.best == 0
 
 
 @pytest.mark.parametrize("instruction", ["add one", " ADD ONE ", "a", "", None])
@@ -115,7 +127,7 @@ def test_a_success_of_nothing_done_is_not_believed() -> None:
             return EditResult(request.image)
 
     result = run(ScriptedReasoner(["a"], verdicts=["Success"] * 3), Idle())
-    assert [r.verdict.tag for r in result.rounds] == ["unknown"] * 3
+    assert [r.verdict.tag for r in result.rounds] == ["unknown"] * 2
     assert "bit for bit" in result.round.verdict.reasoning
 
 

@@ -187,6 +187,26 @@ def test_a_part_that_cannot_be_found_is_unknown() -> None:
     assert verdict.tag == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("instruction", "said"),
+    [
+        ("blur the background", "“the background” was found with low confidence"),
+        ("背景变成黑白", "“背景”找得没有把握"),
+    ],
+)
+def test_a_part_found_in_doubt_is_never_a_success(instruction: str, said: str) -> None:
+    from skimage.data import coffee
+
+    _, _, verdict = reflect(instruction, coffee(), edit(coffee(), instruction))
+    assert verdict.tag == "unknown"
+    assert said in verdict.reasoning
+    mask = np.zeros(coffee().shape[:2], np.uint8)
+    mask[:60] = 255
+    told = instruction.replace("the background", "it").replace("背景", "")
+    _, _, verdict = reflect(told, coffee(), edit(coffee(), told, mask=mask), mask)
+    assert verdict.tag == "Success"
+
+
 def test_thinking_plans_and_describing_tells_the_target() -> None:
     reasoner = RulesReasoner()
     task = Task(leaf(), "make the leaf yellow")

@@ -11,9 +11,9 @@ import numpy as np
 from agent.rules import wording
 from agent.types import Consistency, Language, Quality, Task, Verdict
 from editor.base import EditError, Image, UsageError
-from editor.builtin import grammar
+from editor.builtin import grammar, regions
 from editor.builtin.core import Op, Region
-from editor.builtin.effects import METRICS, Pair, Reading
+from editor.builtin.effects import METRICS, Pair, Reading, region_words
 from editor.measure import Facts
 
 TOUCHED = 0.02
@@ -98,13 +98,27 @@ def conclude(
         return Verdict(tag="Success", reasoning=wording.ALREADY[language] + reasoning, already=True)
     faults = [r for r in readings if r.verdict in ("weak", "strong")]
     if not faults:
-        return Verdict(tag="Success", reasoning=reasoning)
+        return _done(found, reasoning, language)
     steps = _corrections(task, ops, result, faults)
     if steps:
         return Verdict(tag="Reflection", reasoning=reasoning, instruction=steps)
     # nothing in the grammar would mend it: what is overdone can be lived with, what is missing cannot
-    done = all(r.verdict != "weak" for r in found)
-    return Verdict(tag="Success" if done else "Failed", reasoning=reasoning)
+    if any(r.verdict == "weak" for r in found):
+        return Verdict(tag="Failed", reasoning=reasoning)
+    return _done(found, reasoning, language)
+
+
+def _done(found: Sequence[Reading], reasoning: str, language: Language) -> Verdict:
+    """Success; unknown where a part of the photo was found in doubt, for the numbers are read in just that part."""
+    least = min(found, key=lambda r: r.confidence)
+    if least.confidence >= regions.SURE:
+        return Verdict(tag="Success", reasoning=reasoning)
+    name = region_words(least.op.region, chinese=language == "zh")
+    if language == "zh":
+        doubt = f"“{name}”找得没有把握（{least.confidence:.0%}），改的是否是该改的地方无从断定；"
+    else:
+        doubt = f"“{name}” was found with low confidence ({least.confidence:.0%}), so what was edited may not be it; "
+    return Verdict(tag="unknown", reasoning=doubt + reasoning)
 
 
 def quality(semantic: float, ops: Sequence[Op], result: Image, facts: Facts) -> Quality:

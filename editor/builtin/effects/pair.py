@@ -115,13 +115,17 @@ class Pair:
         self.after = small_lab(result, size)
         self.limit = None if limit is None else cv2.resize(limit, size, interpolation=cv2.INTER_AREA)
         self._views: dict[tuple[Area, Region], tuple[View, View | None]] = {}
-        self._masks: dict[Region, Mask | None] = {}
+        self._found: dict[Region, regions.Found] = {}
+
+    def found(self, region: Region) -> regions.Found:
+        """Where the source shows a region, at the small size, and how sure that is. Raises RegionNotFound."""
+        if region not in self._found:
+            self._found[region] = regions.find(self.small, self._scaled(region), self.limit)
+        return self._found[region]
 
     def mask(self, region: Region) -> Mask | None:
         """Where the source shows a region, (h, w) uint8; None = everywhere. Raises RegionNotFound."""
-        if region not in self._masks:
-            self._masks[region] = regions.find(self.small, self._scaled(region), self.limit).mask
-        return self._masks[region]
+        return self.found(region).mask
 
     def patch(self, top: int, left: int, side: int) -> Patch:
         """One square at full size."""

@@ -64,6 +64,8 @@ class Reading:
     effect: Effect
     value: float
     verdict: Assessment
+    confidence: float = 1.0
+    """0..1: how surely the part of the photo it was read in is the one that is meant."""
 
     def sentence(self, language: Language = "en") -> str:
         """The reading with its numbers, for example "contrast of L rose by 24 % (at least 5 %)"."""
@@ -181,7 +183,7 @@ def _reading(pair: Pair, op: Op, effect: Effect) -> Reading:
             there, effect
         )  # of two that are there already, or of one, the difference says nothing
         value = value if math.isfinite(value) else math.nan
-    return Reading(op, effect, value, judged(effect, value))
+    return Reading(op, effect, value, judged(effect, value), pair.found(region).confidence)
 
 
 def _untangled(reading: Reading, readings: list[Reading], pair: Pair) -> Reading:

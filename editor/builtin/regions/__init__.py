@@ -67,6 +67,11 @@ _MESSAGES = {
         "Could not find “{}” in this photo (confidence {} %); mark it with --mask MASK.png or --region X,Y,W,H.",
         "在这张照片里没有找到“{}”（置信度 {} %）；请用 --mask MASK.png 或 --region X,Y,W,H 标出它。",
     ),
+    "unclear": (
+        "“{}” cannot be told apart with certainty in this photo ({} %); "
+        "mark it with --mask MASK.png or --region X,Y,W,H.",
+        "在这张照片里无法可靠地分辨“{}”（置信度 {} %）；请用 --mask MASK.png 或 --region X,Y,W,H 标出它。",
+    ),
     "nothing": (
         "Nothing is left of the photo for “{}”; change --mask or --region.",
         "照片里没有留给“{}”的部分；请修改 --mask 或 --region。",
@@ -162,7 +167,8 @@ def _find_part(image: Image, region: Region, limit: Mask | None) -> tuple[Mask |
     if limit is None:
         if part.confidence < FOUND or not part.mask.any():
             percent = round(100 * part.confidence)
-            raise RegionNotFound(_say("absent", _text(region), percent))
+            message = "unclear" if region.name in ("subject", "background") else "absent"
+            raise RegionNotFound(_say(message, _text(region), percent))
         return _full(scene, part, image), part.confidence
     seen = cv2.resize(limit, (scene.width, scene.height), interpolation=cv2.INTER_AREA) > 0
     inside = pixels(part.mask & seen)

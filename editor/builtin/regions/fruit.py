@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from editor.builtin.regions.color import whole_paint
 from editor.builtin.regions.face import face
@@ -154,22 +156,29 @@ def _split(scene: Scene, mask: Bool) -> Labels:
 
 def _roundness(mask: Bool) -> float:
     """0..1 by the isoperimetric quotient of the hull (a disc has 1), how full it is, and how little like a box."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    hull = cv2.convexHull(max(contours, key=cv2.contourArea))
+    hull = _hull(mask)
     area, around = cv2.contourArea(hull), cv2.arcLength(hull, True)
-    width, height = cv2.minAreaRect(hull)[1]
     quotient = 4 * math.pi * area / max(1.0, around * around)
-    boxy = area / max(1.0, width * height)
-    return (
-        ramp(quotient, 0.6, 0.82) * ramp(pixels(mask) / max(1.0, area), 0.78, 0.93) * ramp(boxy, 0.95, 0.86)
-    )
+    return ramp(quotient, 0.6, 0.82) * ramp(pixels(mask) / max(1.0, area), 0.78, 0.93) * _no_box(hull)
+
+
+def _hull(mask: Bool) -> NDArray[np.int32]:
+    """The convex hull of the largest component, as OpenCV's points."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cast("NDArray[np.int32]", cv2.convexHull(max(contours, key=cv2.contourArea)))
+
+
+def _no_box(hull: NDArray[np.int32]) -> float:
+    """0 for a rectangle, 1 for what leaves the corners of one free."""
+    width, height = cv2.minAreaRect(hull)[1]
+    return ramp(cv2.contourArea(hull) / max(1.0, width * height), 0.95, 0.86)
 
 
 def _vivid_subject(scene: Scene) -> Part:
     """The subject, where it has a fruit's colour: bananas and pineapples are not round."""
     main = scene.named(subject)
     vivid = np.logical_or.reduce([_coloured(scene, skin) for skin in _SKINS]) & main.mask
-    if main.confidence < 0.5 or scene.named(face).confidence >= FOUND:
+    if main.confidence < FOUND or not vivid.any() or scene.named(face).confidence >= FOUND:
         return Part(vivid, 0.0)
-    trust = ramp(share(vivid, main.mask), 0.5, 0.8) * ramp(share(vivid), 0.005, 0.03)
+    trust = ramp(share(vivid, main.mask), 0.5, 0.8) * ramp(share(vivid), 0.005, 0.03) * _no_box(_hull(vivid))
     return Part(vivid, round(0.55 * main.confidence * trust, 4))

@@ -26,6 +26,9 @@ from editor.builtin.regions.scene import (
 )
 from editor.builtin.regions.sky import lowest, sky
 
+_GROUND_FROM = 0.45
+"""The ground is looked for below this share of the height, and below the sky."""
+
 
 def water(scene: Scene) -> Part:
     """Blue or sky-coloured, flat or rippled sideways, and below the horizon; seldom certain."""
@@ -92,10 +95,21 @@ def ground(scene: Scene) -> Part:
     wet = scene.named(water)
     green = scene.named(plants.foliage).mask | scene.named(plants.grass).mask
     pale = (scene.lightness > 80) & (scene.chroma < 12)
-    rest = ~above.mask & ~green & ~pale & (scene.down > max(0.45, lowest(above.mask)))
+    horizon = max(_GROUND_FROM, lowest(above.mask))
+    rest = ~above.mask & ~green & ~pale & (scene.down > horizon)
     if wet.confidence >= FOUND:
         rest &= ~wet.mask
     rest = drop_small(close(erode(rest, 1), scene.size(0.006)), scene.area // 400)
     bottom = np.broadcast_to(scene.down > 0.96, rest.shape)
     mask = fill_holes(touching(rest, bottom), scene.size(0.02) ** 2)
-    return Part(mask, round(0.8 * above.confidence * ramp(share(mask), 0.01, 0.08), 4))
+    trust = ramp(share(mask), 0.01, 0.08)
+    if horizon == _GROUND_FROM:
+        trust *= ramp(_begun(mask, round(horizon * scene.height)), 0.5, 0.15)
+    return Part(mask, round(0.8 * above.confidence * trust, 4))
+
+
+def _begun(mask: Bool, row: int) -> float:
+    """Share of a mask's columns that begin at `row`, where nothing but the rule says that it begins."""
+    columns = mask.any(axis=0)
+    tops = mask[:, columns].argmax(axis=0)
+    return float((tops <= row + 2).mean()) if tops.size else 0.0

@@ -25,6 +25,9 @@ from editor.builtin.regions.scene import (
     watershed,
 )
 
+_ALIKE = 5.0
+"""CIE76 within which two calm places are taken for one surface."""
+
 
 def sky(scene: Scene) -> Part:
     """What reaches the top, is smooth, and is blue, white, grey or has the colours of a sunset.
@@ -107,6 +110,14 @@ def _sky_confidence(scene: Scene, mask: Bool) -> float:
         0.4 + 0.6 * smooth,
         ramp(width, 0.1, 0.5),
         ramp(covered, 0.01, 0.06),
-        ramp(float(mask[-1 - scene.height // 50 :].mean()), 0.4, 0.05),
+        ramp(_at_the_bottom(scene, mask), 0.4, 0.05),
     )
     return round(indoors * math.prod(parts) ** 0.6, 4)
+
+
+def _at_the_bottom(scene: Scene, mask: Bool) -> float:
+    """Share of the photo's lower edge that is the mask or looks like it: a studio's backdrop goes on below."""
+    strip = slice(-1 - scene.height // 50, None)
+    typical = np.median(scene.smooth_lab[mask], axis=0)
+    alike = np.linalg.norm(scene.smooth_lab[strip] - typical, axis=2) < _ALIKE
+    return float((mask[strip] | (alike & (scene.texture[strip] < 1.2))).mean())

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from editor.builtin.regions.face import face
+from editor.builtin.regions.saliency import saliency, shrunk
 from editor.builtin.regions.scene import (
     FOUND,
     Bool,
@@ -17,7 +18,6 @@ from editor.builtin.regions.scene import (
     drop_small,
     erode,
     fill_holes,
-    grow,
     label,
     mean,
     opened,
@@ -28,8 +28,6 @@ from editor.builtin.regions.scene import (
 )
 from editor.builtin.regions.sky import sky
 
-_SIDE = 320
-"""GrabCut's working size, longest side in pixels."""
 _SEED = 20250211
 """OpenCV's generator seeds GrabCut's colour clusters; a fixed seed makes the mask repeatable."""
 
@@ -39,29 +37,46 @@ _DEPTH = 2.0
 _CLOSE_UP = 1.7
 """How much sharper the middle must be than the frame's sides for the subject to be what is sharp, sides included."""
 
+_WEIGHTS = (1.4, -13.0, -14.0, 3.8)
+"""Of: the agreement of two cuts, the sides' overlap in colour and focus, the share of the photo's top, left and right
+that is cut off, and how surely the rest is background. Fitted by logistic regression to 400 cuts of 200 photos that
+were judged by eye; on 47 other photos it accepts 8 of 12 right cuts and 3 of 27 wrong ones."""
+_BIAS = -2.9
+"""Fitted: -2.3. Lowered so that FOUND falls where a cut is as likely right as wrong."""
+
+_Labels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
 
 def subject(scene: Scene) -> Part:
-    """The thing the photo is of, by GrabCut (Rother et al. 2004): the border is background, the middle is likely not.
+    """The thing the photo is of, by GrabCut (Rother et al. 2004) from two first guesses: where it usually is, or what
+    is sharp; and what stands out from all that leads to the border. The likelier of the two cuts is taken.
 
-    The confidence says how well the two sides differ in colour and whether an edge lies between them.
+    The confidence is how likely the cut is right: see `_confidence`.
     """
-    scale = min(1.0, _SIDE / max(scene.width, scene.height))
-    size = max(1, round(scene.width * scale)), max(1, round(scene.height * scale))
+    nothing = np.zeros((scene.height, scene.width), bool)
+    size = shrunk(scene)
     if min(size) < 16:
-        return Part(np.zeros((scene.height, scene.width), bool), 0.0)
-    eight = np.rint(cv2.resize(scene.rgb, size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
-    labels = _prior(scene, size)
+        return Part(nothing, 0.0)
+    first, second = (_cut(scene, guess(scene, size)) for guess in (_expected, _salient))
+    agreement = pixels(first & second) / max(1, pixels(first | second))
+    parts = [Part(mask, _confidence(scene, mask, agreement)) for mask in (first, second)]
+    return max(parts, key=lambda part: part.confidence)
+
+
+def _cut(scene: Scene, labels: _Labels) -> Bool:
+    """GrabCut from `labels` (h, w) at the working size, tidied, on the scene; empty where one side is empty."""
     likely = (labels & 1) > 0  # GC_FGD and GC_PR_FGD are the odd ones
     if not likely.any() or likely.all():
-        return Part(np.zeros((scene.height, scene.width), bool), 0.0)
+        return np.zeros((scene.height, scene.width), bool)
+    size = labels.shape[1], labels.shape[0]
+    eight = np.rint(cv2.resize(scene.rgb, size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     # the models see Lab: distances as people see them
     cv2.setRNGSeed(_SEED)
-    cv2.grabCut(cv2.cvtColor(eight, cv2.COLOR_RGB2Lab), labels, None, *models, 4, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(cv2.cvtColor(eight, cv2.COLOR_RGB2Lab), labels, None, *models, 3, cv2.GC_INIT_WITH_MASK)
     front = (labels & 1) * np.uint8(255)
     large = cv2.resize(front, (scene.width, scene.height), interpolation=cv2.INTER_LINEAR) > 127
-    mask = _tidy(scene, large)
-    return Part(mask, _confidence(scene, mask))
+    return _tidy(scene, large)
 
 
 def background(scene: Scene) -> Part:
@@ -70,8 +85,20 @@ def background(scene: Scene) -> Part:
     return Part(~found.mask, found.confidence)
 
 
-def _prior(scene: Scene, size: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """GrabCut's first guess: border and sky are background; what is sharp before a blur, or else a central ellipse,
+def _salient(scene: Scene, size: tuple[int, int]) -> _Labels:
+    """First guess: what stands out; a face and its body stand out anyhow."""
+    values = cv2.resize(saliency(scene).stands_out, size, interpolation=cv2.INTER_AREA)
+    # one glaring spot does not make all else background
+    values = np.clip(values / max(1e-6, float(np.percentile(values, 95))), 0, 1)
+    threshold = two_kinds(values)[0]
+    labels = np.where(values > threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[values < 0.25 * threshold] = cv2.GC_BGD
+    _mark_person(scene, labels)
+    return labels
+
+
+def _expected(scene: Scene, size: tuple[int, int]) -> _Labels:
+    """First guess: border and sky are background; what is sharp before a blur, or else a central ellipse,
     and any face with its body, are likely the subject."""
     width, height = size
     labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
@@ -101,7 +128,7 @@ def _prior(scene: Scene, size: tuple[int, int]) -> np.ndarray[tuple[int, ...], n
     return labels
 
 
-def _mark_person(scene: Scene, labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+def _mark_person(scene: Scene, labels: _Labels) -> None:
     """A face is the subject for sure; its hair and the body below it are likely."""
     height, width = labels.shape
     person = scene.named(face)
@@ -142,38 +169,44 @@ def _tidy(scene: Scene, mask: Bool) -> Bool:
     return fill_holes(keep[labels], scene.area // 50)
 
 
-def _confidence(scene: Scene, mask: Bool) -> float:
-    """Geometric mean of: sides that differ in colour, an edge between them, a plausible size, free of the borders."""
+def _confidence(scene: Scene, mask: Bool, agreement: float) -> float:
+    """How likely a cut is right, 0..1: FOUND where right and wrong are as likely, less where a sky shows a landscape.
+
+    agreement: intersection over union with the cut from the other first guess.
+    """
     if not mask.any() or mask.all():
         return 0.0
-    reach = scene.size(0.03)
-    rim_in, rim_out = mask & ~erode(mask, reach), grow(mask, reach) & ~mask
-    line = grow(mask, 1) & ~erode(mask, 1)
-    apart = _overlap(scene, mask)
-    local = float(np.linalg.norm(scene.smooth_lab[rim_in].mean(0) - scene.smooth_lab[rim_out].mean(0)))
-    edge = mean(scene.edges, line) / max(0.5, mean(scene.edges, ~line))
-    columns = np.flatnonzero(mask.any(axis=0))
-    wide = float(columns[-1] - columns[0]) / scene.width
-    # under a sky, what runs from the left border to the right one is landscape, not a subject
-    landscape = scene.named(sky).confidence >= FOUND and scene.named(face).confidence < 0.5
-    covered = share(mask)
-    sharper = mean(scene.focus, mask) / max(0.01, mean(scene.focus, ~mask))
-    parts = (
-        max(ramp(apart, 0.75, 0.25), ramp(sharper, 1.3, 2.3)),
-        ramp(local, 4, 22),
-        ramp(edge, 1.0, 3.0),
-        min(ramp(covered, 0.004, 0.04), ramp(covered, 0.9, 0.65)),
-        ramp(wide, 0.95, 0.75) ** 3 if landscape else 1.0,
+    cues = (
+        ramp(agreement, 0.5, 1.0),
+        _overlap(scene, mask),
+        min(0.3, _at_the_sides(scene, mask)),
+        mean(saliency(scene).behind, ~mask),
     )
-    return round(0.95 * math.prod(max(p, 1e-4) for p in parts) ** (1 / len(parts)), 4)
+    likely = 1 / (1 + math.exp(-_BIAS - sum(w * cue for w, cue in zip(_WEIGHTS, cues, strict=True))))
+    # under a sky, what begins at the left or right border is landscape, not a subject
+    landscape = scene.named(sky).confidence >= FOUND and scene.named(face).confidence < 0.5
+    # the first guess keeps the very border free
+    near = scene.size(0.035)
+    beside = max(mask[:, :near].any(axis=1).mean(), mask[:, -near:].any(axis=1).mean())
+    covered = share(mask)
+    size = min(ramp(covered, 0.001, 0.004), ramp(covered, 0.95, 0.75))
+    return round(likely * size * (ramp(float(beside), 0.25, 0.1) if landscape else 1.0), 4)
+
+
+def _at_the_sides(scene: Scene, mask: Bool) -> float:
+    """Share of the photo's top, left and right that a mask covers."""
+    rim = scene.size(0.005)
+    ends = mask[:rim].any(axis=0), mask[:, :rim].any(axis=1), mask[:, -rim:].any(axis=1)
+    return float(np.concatenate(ends).mean())
 
 
 def _overlap(scene: Scene, mask: Bool) -> float:
-    """Overlap of the two sides' Lab histograms, 0 (no colour in common) to 1."""
+    """Overlap of the two sides' histograms of Lab and focus, 0 (nothing in common) to 1."""
     bins = np.clip((scene.smooth_lab + np.array([0, 128, 128])) / np.array([12.5, 10, 10]), 0, 31).astype(
         np.int32
     )
-    code = (bins[..., 0] * 32 + bins[..., 1]) * 32 + bins[..., 2]
-    front = np.bincount(code[mask], minlength=32768) / max(1, pixels(mask))
-    back = np.bincount(code[~mask], minlength=32768) / max(1, pixels(~mask))
+    sharp = np.minimum(scene.focus * 3, 2).astype(np.int32)
+    code = ((bins[..., 0] * 32 + bins[..., 1]) * 32 + bins[..., 2]) * 3 + sharp
+    front = np.bincount(code[mask], minlength=3 * 32768) / max(1, pixels(mask))
+    back = np.bincount(code[~mask], minlength=3 * 32768) / max(1, pixels(~mask))
     return float(np.minimum(front, back).sum())
