@@ -240,6 +240,9 @@ foggy forest | fog
 只把天空变蓝 | recolor@sky
 把图片转90度 | rotate
 色温调暖 | temperature
+让天黑下来 | day_to_night
+make it orange | recolor
+lighten the shadows of the face | shadows@face
 色温调冷 | -temperature
 make it look like a black and white film | black_and_white
 blur everything behind the leaf | blur@!leaf
@@ -401,6 +404,8 @@ add warm light from the left
 add soft light from the window
 brighten the leaf from the left
 change the text to "NEW"
+turn the apple into an orange
+make it an orange
 把文字改成“新”
 加一些白云
 给车加阴影
@@ -458,6 +463,7 @@ NOT_UNDERSTOOD = [
     ("brighter and darker", "contradict"), ("make the sky pink and green", "contradict"),
     ("increase the contrast by -10%", "contradicts"), ("darken the sky but keep the sky unchanged", "kept"),
     ("contrast", "increase"), ("the sky", "No operation"), ("more", "No operation"), ("add text hello", "quotation"),
+    ("water the crops", "crops"), ("lighten the shadow of the tree", "shadow"),
     ("blur behind the leaf", "behind the leaf"), ("darken the area around the leaf", "around the leaf"),
     ("brighten under the tree", "under the tree"), ("write 'OPEN' on the sign", "sign"),
     ("add a sign that says 'STOP'", "sign"), ("trim the tree", "to what to crop"), ("make the sky clear", "clear"),

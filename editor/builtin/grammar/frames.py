@@ -15,7 +15,7 @@ from editor.builtin.grammar.geometry import geometry
 from editor.builtin.grammar.messages import Contradiction, say
 from editor.builtin.grammar.plants import PLANT, plant
 from editor.builtin.grammar.states import settle
-from editor.builtin.grammar.things import refuse_additions, side_light
+from editor.builtin.grammar.things import NAMESAKES, refuse_additions, side_light
 from editor.builtin.grammar.words import Token
 from editor.builtin.grammar.writing import writing
 
@@ -219,6 +219,8 @@ def recolor(clause: Clause) -> list[Op] | None:
         raise unknown_words(
             [clause.tokens[first].text]
         )  # "make the blues deeper" is about a part, not a cast
+    if first == last and clause.tokens[first].text in NAMESAKES and before and before.text in ("a", "an"):
+        raise cannot("replace")
     even = clause.tokens[first].text in _EVEN
     clause.head(range(first, last + 1))
     clause.used.update(words)
@@ -361,17 +363,18 @@ def general(clause: Clause) -> list[Op] | None:
         if removing and kind == "prop" and meaning.strip("-<") in _ZONES:
             raise NotUnderstood(say("“{}” can be raised or lowered, not removed.", clause.tokens[at].text))
         level = 0 if soften and much.level is None else much.level
-        _refuse_clearing(clause, at, region)
+        _refuse_things(clause, at, region)
         op = _one(clause, meaning, kind, sign * own, Much(level, much.number, much.to, much.directed), region)
         ops.append(replace(op, params=tone) if op.name == "gradient_sky" else op)
     return ops
 
 
-def _refuse_clearing(clause: Clause, place: int, region: Region | None) -> None:
-    """ "Make the sky clear", "clearer water": without clouds, without mud; no contrast brings that."""
-    clear = clause.tokens[place].text in ("clear", "clearer")
-    if clear and region is not None and region.name in ("sky", "water"):
-        raise unknown_words([clause.tokens[place].text])
+def _refuse_things(clause: Clause, place: int, region: Region | None) -> None:
+    """ "Make the sky clear": without clouds, which no contrast brings. "The shadow of the tree" is not in it."""
+    text, after = clause.tokens[place].text, clause.after(place)
+    clear = text in ("clear", "clearer") and region is not None and region.name in ("sky", "water")
+    if clear or (text == "shadow" and after is not None and after.text == "of"):
+        raise unknown_words([text])
 
 
 def _gradient_color(clause: Clause) -> dict[str, Any]:

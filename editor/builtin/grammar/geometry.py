@@ -9,7 +9,7 @@ from editor.base import NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, as_number, checked, resolve
-from editor.builtin.grammar.clause import Clause
+from editor.builtin.grammar.clause import Clause, unknown_words
 from editor.builtin.grammar.messages import Beyond, say
 from editor.builtin.grammar.numbers import Number
 
@@ -239,6 +239,8 @@ def _crop(clause: Clause) -> list[Op] | None:
     if not (clause.has("crop") or _cut_of_side(clause)):
         return None
     crops = clause.at("crop")
+    if any(clause.tokens[i].text == "crops" for i in crops):  # what grows on a field
+        raise unknown_words(["crops"])
     clause.head(crops or clause.at("down", "remove"))
     clause.take("down", "border")
     if size := _take_number(clause, "size"):

@@ -209,7 +209,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "bleach_bypass": "bleach bypass|bleach bypassed|bleach bypass look|skip bleach|silver retention|跳漂|漂白旁路|留银|跳过漂白|漂白效果|银盐保留|留银冲洗|跳漂白",
         "gradient_sky": "gradient|graduated filter|gradient filter|nd grad|graduated nd filter|graduated nd|grad filter|graduated density|color gradient|渐变|渐变滤镜|渐变镜|天空渐变|渐变灰|渐变效果|渐变色",
         "golden_hour": "golden hour|golden hour light|golden hour look|golden hour lighting|golden light|golden sunlight|warm low sun|low warm sun|sunset light|sunset glow|late afternoon light|黄金时刻|黄金时段|黄金时刻的光线|夕阳光|夕阳余晖|日落余晖|金色阳光|夕照|金色光线|黄昏光线|夕阳效果|落日余晖|夕阳的光线|金色时刻",
-        "day_to_night": "day to night|day into night|day for night|night|nighttime|night time|a night scene|night scene|night shot|nightfall|at night|daytime into night|daytime to nighttime|day to nighttime|黑夜|夜晚|夜景|晚上|夜间|夜里|白天变黑夜|白天变成黑夜|白天变夜晚|白天变成夜晚|日转夜|白天变晚上|白天变成晚上|白天转夜晚|由白天变成夜晚|白天换成黑夜",
+        "day_to_night": "day to night|day into night|day for night|night|nighttime|night time|a night scene|night scene|night shot|nightfall|at night|daytime into night|daytime to nighttime|day to nighttime|黑夜|夜晚|夜景|晚上|夜间|夜里|白天变黑夜|白天变成黑夜|白天变夜晚|白天变成夜晚|日转夜|白天变晚上|白天变成晚上|白天转夜晚|由白天变成夜晚|白天换成黑夜|天黑|天黑了|天黑下来",
         "snow": "snow|falling snow|snowfall|snowflakes|snowing|snowy|a snowfall|it snow|snowy weather|下雪天|雪|下雪|飘雪|雪花|落雪|大雪|小雪|降雪|飘落的雪花|雪景|飘雪花",
         "fog": "fog|foggy|misty|mist|a fog|fogginess|foggy weather|morning mist|雾|雾气|薄雾|大雾|浓雾|起雾|晨雾|有雾|迷雾|雾天",
         "rain": "rain|rainy|raining|rainfall|falling rain|raindrops|rain streaks|rainy weather|下雨天|it rain|drizzle|雨|下雨|雨天|雨丝|雨水|大雨|小雨|降雨|雨滴|细雨",

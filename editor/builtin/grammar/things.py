@@ -17,6 +17,9 @@ _DESCRIBING = {"det", "degree", "stop", "up", "quality", "color", "colorish", "s
 """Kinds that stand between "add" and the thing."""
 _COMPOUND = {"prop", "quality", "action", "look", "symptom", "margin", "tip", "vein", "between"}
 """Kinds that make a thing before them an attribute: "add leaf yellowing"."""
+NAMESAKES = {"orange", "lime", "lemon", "olive", "peach", "plum", "rose", "salmon", "coral", "violet",
+             "lavender"}  # fmt: skip
+"""Colours that are called like a thing: "turn the apple into an orange"."""
 _LIT = {"brightness", "temperature", "glow", "golden_hour", "shadows"}
 
 
