@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -172,12 +174,40 @@ def test_secrets_are_redacted() -> None:
     )
     assert "canary" not in json.dumps(shown)
     assert shown["vlm"]["max_tokens"] == 5
+    urls = {"vlm_url": "http://me:canary@host:8000/v1", "editor_url": "http://host/v1@2", "text": "a://b@c"}
+    assert redact(urls) == urls | {"vlm_url": "http://***@host:8000/v1"}
 
 
 def test_an_unwritable_place_is_a_trace_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TraceError, match="Cannot write the run folder"):
         write_run(tmp_path / "file" / "runs")
+
+
+def test_a_disk_that_is_full_at_the_beginning_leaves_no_half_of_a_run(tmp_path: Path) -> None:
+    trace = TraceWriter(tmp_path / "runs", {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(TraceError, match="too large"):
+            trace.event("note", text="x")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert not trace.opened
+
+
+def test_a_file_system_without_locks_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(fd: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    write_run(tmp_path).close("delivered")
+    assert list_runs(tmp_path)[0].status == "delivered"
+
+
+def test_ids_of_runs_that_begin_in_the_same_millisecond_differ(tmp_path: Path) -> None:
+    assert len({TraceWriter(tmp_path, {}).id for _ in range(20_000)}) == 20_000
 
 
 def test_a_write_that_fails_later_surfaces(tmp_path: Path) -> None:
@@ -232,10 +262,10 @@ def test_closing_twice_and_recording_late_change_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("where", ["write_json", "flush"])
-def test_ctrl_c_at_any_moment_leaves_a_closed_trace(
+def test_ctrl_c_at_any_moment_leaves_a_closed_trace_or_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """In the middle of opening the folder, or of closing it: closing again completes it."""
+    """In the middle of opening the folder nothing has been recorded; of closing it, closing again completes it."""
     interrupted = iter([True])
 
     def interrupt(*args: object) -> None:
@@ -256,4 +286,5 @@ def test_ctrl_c_at_any_moment_leaves_a_closed_trace(
         with pytest.raises(KeyboardInterrupt):
             trace.close("delivered")
     trace.close("interrupted")
-    assert Run(trace.path).status == "interrupted"
+    assert [run.status for run in list_runs(tmp_path)] == (["interrupted"] if where == "flush" else [])
+    assert trace.path.exists() == (where == "flush")

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import queue
+import re
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +29,7 @@ KEEP_PIXELS = 2_100_000
 """Pictures up to this are kept as they are (full HD is 2.07 million); with --keep full all are."""
 SCALED_PIXELS = 2_000_000
 """What other pictures are scaled down to."""
+_USER = re.compile(r"://[^/@]*@")
 _SECRET = ("key", "token", "secret", "password", "authorization", "credential")
 
 Status = Literal["delivered", "failed", "interrupted"]
@@ -75,8 +78,8 @@ class TraceWriter:
 
     def __init__(self, root: Path, header: dict[str, Any], *, keep_full: bool = False) -> None:
         stamp = datetime.now(UTC)
-        # to the millisecond, so that ids sort by time; the rest keeps parallel runs apart
-        self.id = f"{stamp:%Y%m%d-%H%M%S}-{stamp.microsecond // 1000:03d}{secrets.token_hex(2)}"
+        # to the millisecond, so that ids sort by time; the rest keeps a million parallel runs apart
+        self.id = f"{stamp:%Y%m%d-%H%M%S}-{stamp.microsecond // 1000:03d}{secrets.token_hex(4)}"
         self.path = root / self.id
         self._header = {
             "schema": SCHEMA,
@@ -176,14 +179,20 @@ class TraceWriter:
 
     def _open(self) -> None:
         try:
-            (self.path / "images").mkdir(parents=True)
-            self._made = True
-            write_json(self.path / "run.json", redact(self._header))
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            self._events_fd = os.open(self.path / "events.jsonl", flags, 0o644)
-            _lock_file(self._events_fd)
+            self.path.mkdir(parents=True)
+            try:
+                (self.path / "images").mkdir()
+                write_json(self.path / "run.json", redact(self._header))
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+                self._events_fd = os.open(self.path / "events.jsonl", flags, 0o644)
+                self._made = True
+            except BaseException:  # a full disk, Ctrl-C: no half of a run
+                self._made = False
+                shutil.rmtree(self.path, ignore_errors=True)
+                raise
         except OSError as error:
             raise TraceError(f"Cannot write the run folder {self.path}: {error.strerror or error}") from error
+        _lock_file(self._events_fd)
         self._thread = threading.Thread(target=self._work, name="reedit-trace", daemon=True)
         self._thread.start()
 
@@ -273,17 +282,18 @@ def write_json(target: Path, record: Any) -> None:
 
 
 def redact(value: Any) -> Any:
-    """A copy in which every value under a name that sounds like a secret is "***"."""
+    """A copy without secrets: "***" is what stands under a name that sounds like one, and before the @ of a URL."""
     if isinstance(value, dict):
-        return {
-            k: "***"
-            if v and isinstance(v, str) and any(word in str(k).lower() for word in _SECRET)
-            else redact(v)
-            for k, v in value.items()
-        }
+        return {k: _hidden(str(k).lower(), v) if isinstance(v, str) else redact(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
     return value
+
+
+def _hidden(name: str, value: str) -> str:
+    if value and any(word in name for word in _SECRET):
+        return "***"
+    return _USER.sub("://***@", value) if name.endswith("url") else value
 
 
 def _lock_file(fd: int) -> None:
@@ -292,4 +302,5 @@ def _lock_file(fd: int) -> None:
         import fcntl
     except ImportError:  # Windows: the random id keeps writers apart
         return
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(OSError):  # a file system without locks, such as Lustre's default
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
