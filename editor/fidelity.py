@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.base import EditError, Image, Mask
-from editor.pixels import BAND_PIXELS, Float, blend, full, lab, shrunk_size
+from editor.pixels import BAND_PIXELS, Float, blend, full, in_depth, lab, shrunk_size
 
 VISIBLE = 5.0
 """CIE76 difference seen at a glance: about two just noticeable ones (2.3; Mahy, Van Eycken and Oosterlinck, 1994).
@@ -105,11 +105,7 @@ def _comparable(source: Image, result: Image) -> Image:
     """`result` in the depth of `source`. Raises EditError when the sizes differ."""
     if source.shape != result.shape:
         raise EditError(f"the result is {_size(result)} and the picture {_size(source)}")
-    if source.dtype == result.dtype:
-        return result
-    if full(source) == 65535:
-        return cast("Image", result.astype(np.uint16) * np.uint16(257))
-    return cast("Image", ((result.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    return in_depth(result, source.dtype)
 
 
 def _size(picture: Image | Mask) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from editor.base import Image, Mask
-from editor.pixels import Float, full, gradient, lab, once, side_by_side, small_lab
+from editor.pixels import Float, full, gradient, in_depth, lab, once, side_by_side, small_lab
 
 CLIPPED_PIXELS = 200_000
 """Pixels that are looked at for pure black and white."""
@@ -197,7 +197,7 @@ def outside_difference(source: Image, result: Image, mask: Mask) -> tuple[float,
     difference at 16 bits counts. Pictures of unlike depth are compared at 8 bits.
     """
     if source.dtype != result.dtype:
-        source, result = _eight_bit(source), _eight_bit(result)
+        source, result = in_depth(source, np.uint8), in_depth(result, np.uint8)
     height, width = mask.shape
     step = max(1, BAND_PIXELS // max(1, width))
 
@@ -232,10 +232,6 @@ def _clipped_share(image: Image) -> float:
     most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     clipped = np.count_nonzero(most == 0) + np.count_nonzero(least == full(image))
     return float(clipped / most.size)
-
-
-def _eight_bit(image: Image) -> Image:
-    return image if image.dtype == np.uint8 else ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _box(changed: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:

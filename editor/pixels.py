@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from editor.base import Image, Mask
 
@@ -145,10 +145,10 @@ def side_by_side(work: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
         return list(pool.map(work, items))
 
 
-def by_rows(like: Image, work: Callable[[slice], Image]) -> Image:
-    """Fill a picture like `like` from work(rows) -> its pixels in those rows, band by band, on all cores."""
+def by_rows(like: Image, work: Callable[[slice], NDArray[Any]], depth: DTypeLike | None = None) -> Image:
+    """Fill a picture like `like`, of its depth or another, from work(rows) -> its pixels there, on all cores."""
     height, width = like.shape[:2]
-    out = np.empty_like(like)
+    out = np.empty_like(like, depth)
     step = max(1, BAND_PIXELS // max(1, width))
 
     def fill(top: int) -> None:
@@ -157,6 +157,15 @@ def by_rows(like: Image, work: Callable[[slice], Image]) -> Image:
 
     side_by_side(fill, range(0, height, step))
     return out
+
+
+def in_depth(image: Image, depth: DTypeLike) -> Image:
+    """The same samples, (H, W) or (H, W, C), as uint8 or uint16; itself when it is of that depth."""
+    if image.dtype == depth:
+        return image
+    if depth == np.uint16:
+        return cast("Image", image.astype(np.uint16) * np.uint16(257))
+    return by_rows(image, lambda rows: (image[rows].astype(np.uint32) + 128) // 257, np.uint8)
 
 
 def blend(original: Image, edited: Image, mask: Mask | None) -> Image:

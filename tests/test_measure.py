@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
 from editor.measure import Facts, clipped_share, measure, outside_difference
-from editor.pixels import gradient, lab, once, shrink, small_lab
+from editor.pixels import gradient, in_depth, lab, once, shrink, small_lab
 
 
 def scene(height: int = 180, width: int = 240, dtype: type = np.uint8) -> np.ndarray:
@@ -185,6 +185,14 @@ def test_shrinking_averages(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (8 * size[0], 8 * size[1], 3), dtype=np.uint8)
     exact = picture.reshape(size[0], 8, size[1], 8, 3).mean(axis=(1, 3))
     assert np.abs(shrink(picture, size[0] * size[1]) - exact).max() < 2
+
+
+def test_depths_are_rounded_and_come_back() -> None:
+    deep = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    eight = in_depth(deep, np.uint8)
+    assert (eight == np.rint(deep / 257)).all()
+    assert (in_depth(in_depth(eight, np.uint16), np.uint8) == eight).all()
+    assert in_depth(deep, np.uint16) is deep
 
 
 def test_the_gradient_is_the_slope_per_pixel() -> None:

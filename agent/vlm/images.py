@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from agent.errors import ReasonerError
 from editor.base import Image
+from editor.pixels import in_depth
 
 Alpha = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -83,9 +84,9 @@ def encode(image: Image, max_pixels: int, alpha: Alpha | None = None) -> Encoded
     alpha: opacity, (H, W) uint8 or uint16; what is transparent becomes white. One of another size (of the photo
     before a crop) says nothing about this picture.
     """
-    small = _eight_bits(_scaled(image, max_pixels))
+    small = in_depth(_scaled(image, max_pixels), np.uint8)
     if alpha is not None and alpha.shape == image.shape[:2]:
-        small = _on_white(small, _eight_bits(_scaled(alpha, max_pixels)))
+        small = _on_white(small, in_depth(_scaled(alpha, max_pixels), np.uint8))
     bgr = np.ascontiguousarray(small[..., ::-1])
     flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
              cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]  # fmt: skip
@@ -97,7 +98,8 @@ def encode(image: Image, max_pixels: int, alpha: Alpha | None = None) -> Encoded
     return Encoded(url, hashlib.sha256(data).hexdigest(), width, height, name)
 
 
-def _on_white(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _on_white(image: Image, alpha: Image) -> Image:
+    """8-bit samples over white."""
     share = alpha[..., None].astype(np.uint16)
     return ((image * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
 
@@ -115,13 +117,7 @@ def _scaled(image: Image, max_pixels: int) -> Image:
     return scaled
 
 
-def _eight_bits(image: Image) -> NDArray[np.uint8]:
-    if image.dtype == np.uint8:
-        return image  # type: ignore[return-value]
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _imencode(extension: str, bgr: NDArray[np.uint8], flags: list[int]) -> bytes:
+def _imencode(extension: str, bgr: NDArray[Any], flags: list[int]) -> bytes:
     good, data = cv2.imencode(extension, bgr, flags)
     if not good:
         raise ReasonerError(f"OpenCV could not encode a picture of {bgr.shape[1]}x{bgr.shape[0]} pixels.")

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from editor.base import Image, Mask
-from editor.pixels import Float, full
+from editor.pixels import Float, full, in_depth
 
 Size = tuple[int, int]
 """Width, height."""
@@ -92,9 +92,7 @@ def _sizes(grid: int, area: int) -> Iterator[Size]:
 
 def place(image: Image, where: Layout) -> Image:
     """The photo on its canvas, 8 bits, the rest filled by reflection."""
-    if full(image) != 255:
-        image = cast("Image", ((image.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    return cast("Image", _padded(_resized(image, where.box[2:]), where))
+    return cast("Image", _padded(_resized(in_depth(image, np.uint8), where.box[2:]), where))
 
 
 def place_mask(mask: Mask, where: Layout) -> Mask:

@@ -90,10 +90,12 @@ def _note(photo: Photo, sentence: str) -> None:
 
 def _outgoing(photo: Photo, image: Image, kind: str) -> Output:
     """The samples to write, with the file's own values wherever the edit changed nothing."""
+    from editor.pixels import in_depth
+
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in (np.uint8, np.uint16) or not image.size:
         raise PhotoError(f"not a picture: shape {image.shape}, {image.dtype}")
     source, same_size = photo.image, image.shape == photo.image.shape
-    image = _with_depth(image, source.dtype)
+    image = in_depth(image, source.dtype)
     alpha = _alpha(photo, same_size)
     if source.dtype == np.uint16 and kind not in _DEEP:
         _note(photo, f"16 bits became 8, as {kind} is written with 8.")
@@ -103,21 +105,10 @@ def _outgoing(photo: Photo, image: Image, kind: str) -> Output:
     made = _native(photo, image, kind, same_size)
     made.alpha = alpha
     if kind not in _DEEP:
-        made.samples = _with_depth(made.samples, np.dtype(np.uint8))
+        made.samples = in_depth(made.samples, np.uint8)
         if alpha is not None:
-            made.alpha = _with_depth(alpha, np.dtype(np.uint8))
+            made.alpha = in_depth(alpha, np.uint8)
     return made
-
-
-def _with_depth(image: Image, depth: np.dtype[Any]) -> Image:
-    """The same picture with 8 or 16 bits."""
-    if image.dtype == depth:
-        return image
-    if depth == np.uint16:
-        return cast("Image", image.astype(np.uint16) * np.uint16(257))
-    out = np.empty(image.shape, np.uint8)
-    color.by_bands(image, out, lambda band, _: (band.astype(np.uint32) + 128) // 257)
-    return cast("Image", out)
 
 
 def _alpha(photo: Photo, same_size: bool) -> Samples | None:
@@ -131,8 +122,10 @@ def _alpha(photo: Photo, same_size: bool) -> Samples | None:
 
 
 def _on_white(image: Image, alpha: Samples) -> Image:
+    from editor.pixels import in_depth
+
     top = np.iinfo(image.dtype).max
-    opacity = alpha if alpha.dtype == image.dtype else _with_depth(alpha, image.dtype)
+    opacity = in_depth(alpha, image.dtype)
 
     def work(band: NDArray[Any], rows: slice) -> NDArray[Any]:
         part = opacity[rows].astype(np.float32)[..., None] * np.float32(1 / top)
