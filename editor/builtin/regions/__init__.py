@@ -78,6 +78,7 @@ _MESSAGES = {
     ),
 }
 """English and Chinese."""
+_CUTS = ("subject", "background")
 _INSIDE = 0.02
 """A named part that covers less than this share of the user's own mask is not what the mask shows."""
 
@@ -95,8 +96,8 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
     """The mask of `region` in `image`, inside the user's `limit` (None = no limit).
 
     When a limit is given and the region is not found inside it, the limit itself is the region: the user said
-    where it is. Raises RegionNotFound when there is no such part (or nothing is left of it), UsageError for a
-    rectangle outside the photo or a limit that does not fit it.
+    where it is, and the confidence is 1. Raises RegionNotFound when there is no such part (or nothing is left of
+    it), UsageError for a rectangle outside the photo or a limit that does not fit it.
     """
     text = _text(region)
     _check(image, limit)
@@ -167,14 +168,16 @@ def _find_part(image: Image, region: Region, limit: Mask | None) -> tuple[Mask |
     if limit is None:
         if part.confidence < FOUND or not part.mask.any():
             percent = round(100 * part.confidence)
-            message = "unclear" if region.name in ("subject", "background") else "absent"
+            message = "unclear" if region.name in _CUTS else "absent"
             raise RegionNotFound(_say(message, _text(region), percent))
         return _full(scene, part, image), part.confidence
     seen = cv2.resize(limit, (scene.width, scene.height), interpolation=cv2.INTER_AREA) > 0
     inside = pixels(part.mask & seen)
-    if part.confidence < FOUND or inside <= _INSIDE * pixels(seen):
+    # where a cut is in doubt, the user's mask is the better one; of a thing it may be a rough frame
+    least = SURE if region.name in _CUTS else FOUND
+    if part.confidence < least or inside <= _INSIDE * pixels(seen):
         return None, 1.0
-    return _full(scene, part, image), part.confidence
+    return _full(scene, part, image), 1.0
 
 
 def _part(scene: Scene, region: Region) -> Part:
