@@ -378,6 +378,7 @@ def test_the_users_own_words_hold_against_the_knowledge() -> None:
         ("make her smile", "pose or an expression"),
         ("让他微笑", "姿势或表情"),
         ("make the dog look calm", "Not understood: “dog"),
+        ("kill the highlights on the snow", "kill the highlights on the"),
         ("让狗看起来平静", "未能理解"),
         ("don't make it dramatic", "rather than what to avoid"),
         ("不要有戏剧性", "而不是不要什么"),
@@ -501,16 +502,16 @@ def test_a_degree_takes_the_place_of_the_one_that_a_step_has(request_: str, step
 
 
 NEVER_DONE = [
-    ("make the blues deeper", "blues deeper"), ("convert to black and white with a red filter", ""),
-    ("make it monochrome blue", ""), ("add an orange glow", ""), ("the plant after rain", "after"),
+    ("convert to black and white with a red filter", ""),
+    ("make it monochrome blue", ""), ("add an orange glow", ""),
     ("turn the veins purple", ""), ("skin tones look yellow", ""), ("叶脉发紫", ""),
     ("fix underexposure in the shadows", ""), ("ripen the apples by turning them red", ""),
     ("set white balance to 5600K", "kelvin"), ("色温调到5600K", "开尔文"), ("exposure +9 EV", "-5 to 5"),
-    ("increase reds", "reds"), ("动感模糊", "动感"), ("不要太亮，稍微亮一点", "矛盾"),
+    ("动感模糊", "动感"), ("变亮，不要变亮", "矛盾"),
     ("曝光加九档", "-5 到 5"), ("brighter and darker", "contradict"), ("变亮变暗", "矛盾"),
     ("don't change anything", "“don't change anything”"), ("什么都不要改", "没有要求任何修改"),
     ("make it HD", "invent detail"), ("变高清", "凭空补出细节"), ("make me look younger", "a body or an age"),
-    ("瘦脸", "体型"), ("change her hairstyle", "clothes, hair"), ("换发型", ""), ("水墨画", "未能理解：“水墨画”"),
+    ("瘦脸", "体型"), ("change her hairstyle", "clothes, hair"), ("换发型", ""), ("水墨画", "没有这种效果"),
     ("colorize this black and white photo", "guess the colours"), ("老照片上色", "猜出黑白照片的颜色"),
     ("correct the perspective", "cannot correct perspective"), ("remove the background", "make the background white"),
     ("make the background transparent", "cut a thing out"), ("抠图", "把背景变成白色"), ("换个背景", "抠图"),

@@ -61,6 +61,7 @@ _COMMANDS = {"action", "verb", "ba", "up", "down", "add", "remove", "recolor", "
 _JOIN = r"(?:[\s,，;；.。、!！]|\b(?:and|then)\b|然后|接着|并且|[再并])+"
 _OUTER = re.compile(rf"^{_JOIN}|{_JOIN}$", re.IGNORECASE)
 """What joins a clause to others, at either end."""
+_TOO = re.compile(r"\b(?:too|overly)\b|太|过于", re.IGNORECASE)
 _PROBE: dict[Language, str] = {"en": "brighten the photo", "zh": "把照片调亮"}
 _CONCRETE: dict[Language, str] = {
     "en": "The request is concrete; it is carried out as it stands.",
@@ -120,6 +121,8 @@ class _Unwanted:
 
     text: str
     ops: tuple[Op, ...]
+    excess: bool = False
+    """Whether only too much of it is not wanted."""
 
     def forbids(self, op: Op) -> bool:
         """Whether `op` would do it, or some of it."""
@@ -139,7 +142,8 @@ def _without_unwanted(text: str, language: Language, masked: bool) -> tuple[str,
     for found in _UNWANTED[language].finditer(text):
         ops = _operations(found.group(1), language, masked)
         if ops and all(op.region.kind in ("whole", "named") and op.region.text == "" for op in ops):
-            unwanted.append(_Unwanted(found.group(1).strip(), ops))
+            excess = _TOO.search(found.group()) is not None
+            unwanted.append(_Unwanted(found.group(1).strip(), ops, excess))
             left = left[: found.start()] + " " * (found.end() - found.start()) + left[found.end() :]
     left = " ".join(left.strip(" ,;，；。、-–—").split())
     return (left, unwanted) if left else (text, [])
@@ -163,7 +167,10 @@ def _wanted(
         if not against:
             kept.append(unit)
         elif unit.own:
-            raise Refused(_AGAINST[language].format(unit.text, against[0].text))
+            if not against[0].excess:
+                raise Refused(_AGAINST[language].format(unit.text, against[0].text))
+            softened = _at_level(unit.text, "weaker", language, masked)
+            kept.append(replace(unit, text=softened, ops=grammar.parse(softened, masked=masked)))
         else:
             parts = [(part, grammar.parse(part, masked=masked)) for part in clauses(unit.text, masked)]
             kept += [

@@ -10,6 +10,7 @@ from agent.errors import Refused
 from agent.types import Language
 from editor.base import EditError
 from editor.builtin import grammar
+from editor.builtin.grammar.lexicon import SPELLING
 from editor.builtin.grammar.messages import Beyond, Contradiction
 from editor.builtin.grammar.words import Token, index, read
 from prompts import load_knowledge, load_vocabulary
@@ -233,6 +234,7 @@ def _spellings() -> tuple[tuple[str, ...], frozenset[str]]:
             spelt = {w for slot in getattr(pattern, "slots", ()) for w in slot.exact if w.isalpha()}
             known |= spelt
             targets |= {w for w in spelt if len(w) > _LONG_ENOUGH}
+    known.update(SPELLING)
     vocabulary = load_vocabulary()
     for group in vocabulary.nouns.values():
         known.update(group.en)
@@ -270,6 +272,8 @@ def _beyond(clause: str) -> str | None:
     request = Request.of(clause)
     for kind, patterns in load_vocabulary().beyond_patterns.items():
         for spans in (spans for pattern in patterns for spans in pattern.find(request)):
+            if kind == "words" and "\ufffc" in request.text:
+                continue  # the words are said; it is something else that is not understood
             # 背景里的汽车 is a car, not the background
             if request.text[spans[-1][1] :][:1] not in tuple("里中内"):
                 return kind

@@ -41,6 +41,10 @@ _COMMAND = re.compile(r"\b(?:make|turn|let|give|add|more|be)\b|[让把将使令�
 _JOINING = re.compile(
     r"^(?:with|in|of|by|as|and|a|an|the|style|look|feel|mood|vibe|effect)\s+", re.IGNORECASE
 )
+_HANGING = re.compile(
+    r"\b(?:on|of|in|at|from|to|under|behind|near)(?:\s+(?:the|a|an|my|this|that))?$", re.IGNORECASE
+)
+"""The end of words that say where, without the place."""
 _GENTLY = re.compile(r"too|overd|subtl|gentl|slight|mild|太|过|轻|淡")
 _COUNTS = "a|an|the|some|more|another|one|two|three|a few|few|several|many|new|big|small|little|beautiful|nice|green"
 _COUNTS_ZH = "一两三几些个棵只片株朵座条位张小大新绿的"
@@ -314,7 +318,8 @@ def _left_over(
         if unknown is None:
             continue
         part = _without_nouns(_trimmed(stretch[start:end]), groups, masked)
-        if not (part and is_concrete(part, masked) and _about_the_whole(part, masked)):
+        whole = part and is_concrete(part, masked) and _about_the_whole(part, masked)
+        if not whole or _HANGING.search(part):  # "kill the highlights on the" snow
             place = start + unknown
             raise refusal(_atom_at(stretch, place), stretch[place:end], language, around=stretch)
         yield Wish(offset + start, _from_its_verb(part, masked))

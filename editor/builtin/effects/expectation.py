@@ -270,6 +270,11 @@ def _spots(op: Op) -> tuple[_Row, ...]:
     return _ROWS["spots"]
 
 
+def _wilting(op: Op) -> tuple[_Row, ...]:
+    # a pale petal has no green to lose: it turns to a dull cream, which has more colour than white
+    return _ROWS["wilting"][1:] if op.region.name == "flower" else _ROWS["wilting"]
+
+
 def _geometry(op: Op) -> tuple[_Row, ...]:
     size = _Row("size", 0.999, None, "the size is as asked", "whole", fixed=True)
     place = _Row("placement", 0.55, None, "everything lies where it should", "whole", fixed=True)
@@ -284,5 +289,6 @@ _SPECIAL: dict[str, Callable[[Op], tuple[_Row, ...]]] = {
     "white_balance": _white_balance,
     "gradient_sky": _gradient_sky,
     "spots": _spots,
+    "wilting": _wilting,
     **{name: _geometry for name, row in OPERATIONS.items() if row.kind == "geometry"},
 }

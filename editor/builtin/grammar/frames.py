@@ -216,9 +216,7 @@ def recolor(clause: Clause) -> list[Op] | None:
         and (plural or (before and before.kind == "det"))
         and not clause.has("region", "word", "tintword", "place")
     ):
-        raise unknown_words(
-            [clause.tokens[first].text]
-        )  # "make the blues deeper" is about a part, not a cast
+        return _strength_of_a_color(clause, first, color)
     if first == last and clause.tokens[first].text in NAMESAKES and before and before.text in ("a", "an"):
         raise cannot("replace")
     even = clause.tokens[first].text in _EVEN
@@ -241,6 +239,14 @@ def recolor(clause: Clause) -> list[Op] | None:
     if region is not None and _is_backdrop(region, color, even):
         params["plain"] = True
     return [Op("recolor", resolve("recolor", 1, much)[1], region or WHOLE, params)]
+
+
+def _strength_of_a_color(clause: Clause, place: int, color: str) -> list[Op]:
+    """ "tone down the blues", "make the reds deeper": about the parts of that colour, not a cast."""
+    sign, directed = clause.direction()
+    clause.head([place])
+    name, value = resolve("saturation", sign, clause.much(directed))
+    return [Op(name, value, Region("color", color, text=clause.tokens[place].text))]
 
 
 def _is_backdrop(region: Region, color: str, even: bool) -> bool:

@@ -21,7 +21,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "effects|filter|style|treatment|scene|level|levels of|amount|amount of|value|degree of|version of|version|"
         "setting|slider|adjustment|area|areas|region|part|parts|portion|section|side of|one|ones|using|use of|"
         "natural|nice|naturally|nicely|evenly|uniformly|globally|shade|shade of|hint of|piece|"
-        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|sick|diseased|dying|ailing|final|current|existing|original|again|further|hand|light from|than it is now|than it is|than it was|than now|than before|than this|than the original|than the original photo|gimme|ugh|omg|hey|hi|hello|can we|can we get|could we|"
+        "very own|own|stand out|result|thanks|thank you|thank you very much|thx|cheers|u|ur|plz|for me|go ahead and|would you mind|do you mind|sick|diseased|dying|ailing|final|current|existing|original|again|further|hand|light from|nothing else|nothing more|that is all|that's all|only that|tbh|imo|than it is now|than it is|than it was|than now|than before|than this|than the original|than the original photo|gimme|ugh|omg|hey|hi|hello|can we|can we get|could we|"
         "请|请你|帮我|帮忙|麻烦|谢谢|谢谢你|谢谢啦|多谢|感谢|辛苦了|辛苦|哦|哈|嘛|啦|给我|拜托|求|麻烦你|能不能|可以|可不可以|想要|想|我想|我要|我想要|希望|要|需要|应该|这|那|这个|那个|它|"
         "它们|整个|整张|整幅|整体|全图|全部|所有|全|整|的|地|得|了|着|呢|吧|吗|啊|呀|一下|一张|一幅|一个|一只|一条|"
         "一片|一朵|一辆|一层|一种|一圈|一道|一块|一行|张|幅|个|层|种|都|也|很自然|自然|看起来|看上去|显得|效果|滤镜|风格|"
@@ -47,7 +47,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "做|做成|变|变得|变成|变为|改|改成|改为|调|调成|调整|调整成|调整为|调节|设置|设为|设成|设置为|应用|转|转成|转为|"
         "转换|转换成|转换为|处理成|弄|弄成|搞|更改|修改|呈现|呈现出|显示|进行|偏|发|泛|来|来个|出现|长出|产生|打造|打造成|制作|制作成|营造"
     },
-    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救|救|救一下|救救|拯救"},
+    "repair": {"": "fix|fix up|fixing|correct|repair|remedy|mend|cure|counteract|compensate for|修|修正|校正|矫正|纠正|改正|挽救|补救|救|救一下|救救|拯救|调回来|调回去|拉回来|改回来|调正常|恢复正常"},
     "sep": {
         "weak": "and|plus|as well as|and also|along with|together with|or|并|并且|和|与|及|以及|且|而且|又|还",
         "strong": "then|and then|after that|afterwards|followed by|but|while|however|and finally|next to that|and next|"
@@ -64,7 +64,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "down": {
         "": "less|lower|weaker|reduce|decrease|cut|cut down|lessen|diminish|drop|minimize|tone down|turn down|bring down|"
         "pull down|pull back|weaken|dial down|dial back|lower down|subdue|tame|suppress|low|decreased|reduced|lowered|"
-        "ease off|limit|restrain|not so|not as|fewer|down|"
+        "ease off|limit|restrain|kill|nuke|not so|not as|fewer|down|"
         "降低|减少|减小|减弱|削弱|调低|拉低|压低|减|下调|更低|更少|更弱|低|别那么|不那么|不要那么|"
         "不要太|少|抑制|降|减淡|变低|没那么|减轻|调小",
     },
@@ -148,7 +148,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "contrast": "contrasty|contrastier|contrasted|high contrast|higher contrast|高对比度|高对比|高反差|强对比",
         "-contrast": "flat|flatter|low contrast|lower contrast|低对比度|低对比|低反差|平淡",
         "temperature": "warm|warmer|warmed|warmer in tone|warm tone|warm tones|warm toned|warmer tone|warmer tones|warm look|warm glow|暖|更暖|偏暖|温暖|更温暖|暖和|暖色调|暖调子|暖洋洋|变暖|暖色系|更暖和",
-        "-temperature": "cool|cooler|cold|colder|chilly|cooled|cool tone|cool tones|cold tone|cold tones|cooler tone|cooler tones|cool toned|冷|更冷|偏冷|冷色调|冷调子|清冷|变冷|冷色系",
+        "-temperature": "蓝色调|冷蓝|青色调|cool|cooler|cold|colder|chilly|cooled|cool tone|cool tones|cold tone|cold tones|cooler tone|cooler tones|cool toned|冷|更冷|偏冷|冷色调|冷调子|清冷|变冷|冷色系",
         "sharpen": "sharp|sharper|crisp|crisper|sharpened|锐利|更锐利|锐|清晰锐利",
         "clarity": "clear|clearer|defined|more defined|清晰|更清晰|通透|更通透|清楚|更清楚",
         "blur": "blurry|blurred|blurrier|out of focus|defocused|unfocused|模糊|更模糊",
@@ -178,7 +178,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "saturation": "saturate|oversaturate|加饱和",
         "-saturation": "desaturate|mute|wash out|mute the colors|减饱和|去饱和|降饱和|去饱和度",
         "dehaze": "dehaze|defog|dehazing|clear the haze|clear the fog|clear the mist|clear the air|clear up the haze|clear up the fog|clear away the haze|clear away the fog|去雾|除雾|去霾|去朦胧|去灰|去雾霾",
-        "-shadows": "deepen the shadows|deepen shadows|crush the shadows|crush shadows|darken the shadows|压暗阴影|加深阴影|加深暗部|压暗暗部",
+        "-shadows": "deeper shadows|deeper shadow|deep shadows|darker shadows|deepen the shadows|deepen shadows|crush the shadows|crush shadows|darken the shadows|压暗阴影|加深阴影|加深暗部|压暗暗部",
         "shadows": "lift the shadows|open the shadows|open up the shadows|recover the shadows|recover shadows|recover shadow details|recover detail in the shadows|recover details in the shadows|fill light|recover shadow detail|bring out shadow detail|bring out detail in the shadows|bring out details in the shadows|bring out more detail in the shadows|提亮阴影|提亮暗部|恢复阴影|还原暗部细节|恢复暗部细节|恢复暗部|补光|还原暗部",
         "-highlights": "recover the highlights|recover highlights|recover highlight detail|recover highlight details|recover detail in the highlights|recover details in the highlights|tame the highlights|bring back the highlights|restore the highlights|restore highlights|恢复高光|还原高光|压暗高光|压高光|恢复高光细节|还原高光细节|恢复亮部细节|找回高光",
         "-blacks": "crush the blacks|crush blacks|crushed blacks|deepen the blacks|deeper blacks|deepen blacks|deep blacks|blacker blacks|make the blacks blacker|make the blacks deeper|压暗黑色|压黑|加深黑色|加深黑场",
@@ -235,10 +235,10 @@ LEXICON: dict[str, dict[Any, str]] = {
     },
     "swap": {"": "replace|swap|substitute|exchange|replacing|replaced|换成|替换|替换成|替换为|换|换掉|替换掉|取代|换为|更换|更换成|更换为"},
     "colorish": {
-        "blue": "bluer|blueish|bluish|偏蓝|更蓝|蓝一点|蓝一些|发蓝|蓝一点点|泛蓝|蓝些",
-        "green": "greener|greenish|偏绿|更绿|绿一点|绿一些|发绿|泛绿|绿些|变绿一点",
-        "red": "redder|reddish|ruddier|偏红|更红|红一点|红一些|发红|泛红|红些|变红一点",
-        "yellow": "yellower|yellowish|发黄|偏黄|更黄|黄一点|黄一些|泛黄|黄些",
+        "blue": "bluer|blueish|blue ish|bluish|偏蓝|更蓝|蓝一点|蓝一些|发蓝|蓝一点点|泛蓝|蓝些",
+        "green": "greener|green ish|greenish|偏绿|更绿|绿一点|绿一些|发绿|泛绿|绿些|变绿一点",
+        "red": "redder|red ish|reddish|ruddier|偏红|更红|红一点|红一些|发红|泛红|红些|变红一点",
+        "yellow": "yellower|yellow ish|yellowish|发黄|偏黄|更黄|黄一点|黄一些|泛黄|黄些",
         "purple": "purpler|purplish|偏紫|更紫|紫一点|紫一些|泛紫|紫些",
         "pink": "pinker|pinkish|偏粉|更粉|粉一点|粉一些|粉些",
         "orange": "oranger|orangish|orangey|偏橙|更橙|橙一点|橙一些|偏橘",
@@ -258,7 +258,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     # regions -------------------------------------------------------------------------------------------------
     "region": {
         "subject": "subject|main subject|foreground|foreground subject|object in focus|main object|central object|focus of the photo|person|people|product|figure|主体|主题|前景|人物|主要物体|主角|人|人像|产品|被摄体|主体物",
-        "background": "background|backdrop|surroundings|backgrounds|背景|后景|后面|周围|周围环境",
+        "background": "background|bg|backdrop|surroundings|backgrounds|背景|后景|后面|周围|周围环境",
         "sky": "sky|skies|heavens|clouds|cloudy sky|clear sky|clear blue sky|天空|天|天际|云|云彩|云层|天上|蓝天",
         "foliage": "foliage|leaves|plant|plants|tree|trees|vegetation|greenery|bush|bushes|shrub|shrubs|forest|canopy|crop plants|植物|植被|树叶|树|树木|绿植|枝叶|灌木|森林|叶丛|树林|草木|叶片们",
         "leaf": "leaf|leaf blade|leaf surface|leaf tissue|whole leaf|entire leaf|叶子|叶片|叶|叶面|整片叶子|整片叶片|叶身|整个叶片|整个叶子|叶色|绿叶|黄叶",
@@ -300,7 +300,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "interveinal_chlorosis": "interveinal chlorosis|interveinal yellowing|yellow between green veins|yellow between the veins|yellow between veins|yellowing between the veins|yellowing between veins|脉间失绿|叶脉间失绿|叶脉间失绿变黄|叶脉间黄化|脉间黄化|叶脉间变黄|叶脉间发黄|脉间失绿黄化|脉间变黄|脉间失绿变黄|叶脉之间变黄",
         "tip_burn": "tip burn|tipburn|leaf scorch|leaf burn|marginal scorch|marginal necrosis|tip necrosis|burnt tips|brown tips|brown leaf tips|brown edges|brown margins|scorched edges|scorched margins|scorched tips|burnt edges|dry tips|dry brown tips|brown dry tips|叶尖焦枯|叶尖枯焦|叶尖干枯|叶尖焦黄|叶尖枯黄|叶尖变褐|叶缘焦枯|叶缘枯焦|叶尖灼伤|叶缘灼伤|叶烧|焦边|叶尖坏死|叶尖烧焦|叶尖发黄干枯|叶尖枯死|叶缘干枯|叶边焦枯|灼伤",
         "spots": "spot|spots|lesion|lesions|speckles|blotches|necrotic spots|leaf spot|leaf spots|patches|spotted|spotting|necrotic lesions|freckles|斑点|病斑|斑|褐斑|坏死斑|叶斑|斑块|坏死斑点|黄斑|黑斑|锈斑|枯斑|小斑点",
-        "wilting": "wilt|wilting|wilted|droopy|drooping|withered|wither|withering|limp|wilted look|wilting colors|wilted colors|枯萎|萎蔫|蔫|发蔫|凋萎|凋谢|打蔫|枯萎色|萎蔫色|萎蔫状|蔫了|枯萎感|萎靡|枯萎的颜色|萎蔫的颜色",
+        "wilting": "谢了|凋零|凋萎了|wilt|wilting|wilted|droopy|drooping|withered|wither|withering|limp|wilted look|wilting colors|wilted colors|枯萎|萎蔫|蔫|发蔫|凋萎|凋谢|打蔫|枯萎色|萎蔫色|萎蔫状|蔫了|枯萎感|萎靡|枯萎的颜色|萎蔫的颜色",
         "purpling": "purpling|purple discoloration|reddish purple|purple red|reddish purple tint|purple reddish|紫红色|发紫|紫红|变紫红|紫化|紫红色调",
         "paling": "paling|pallor|lose its green|losing its green|fade to pale green|fade to pale|turn pale|失去绿色|褪绿发白",
         "browning": "browning|brown all over|干枯发黄|枯黄干枯|褐化|全部枯黄|整体枯黄|干枯变褐",
@@ -324,7 +324,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "horizontal": "horizontally|horizontal|left to right|left right|side to side|sideways flip|along the vertical axis|left and right|水平翻转|左右翻转|水平镜像|左右镜像|左右|水平方向|横向|左右对称|水平地|左右颠倒|左右反转|左右对调",
         "vertical": "vertically|vertical|top to bottom|up and down|along the horizontal axis|up down|top and bottom|垂直翻转|上下翻转|垂直镜像|上下镜像|上下|垂直方向|纵向|垂直|竖直|上下反转|上下对调",
     },
-    "resize": {"": "resize|resize to|scale|rescale|scale down|scale up|shrink|downscale|upscale|enlarge|downsize|downsample|resample|size down|scale it|upsize|make smaller|缩放|调整大小|调整尺寸|改变尺寸|改变大小|尺寸|大小|缩小到|放大|缩小|缩放到|缩小为|尺寸改为|尺寸改成|大小改为|调整大小为|调整尺寸为|缩放至|缩小至|缩到|尺寸调整为|分辨率|分辨率改为|尺寸调整到"},
+    "resize": {"": "thumbnail|缩略图|resize|resize to|scale|rescale|scale down|scale up|shrink|downscale|upscale|enlarge|downsize|downsample|resample|size down|scale it|upsize|make smaller|缩放|调整大小|调整尺寸|改变尺寸|改变大小|尺寸|大小|缩小到|放大|缩小|缩放到|缩小为|尺寸改为|尺寸改成|大小改为|调整大小为|调整尺寸为|缩放至|缩小至|缩到|尺寸调整为|分辨率|分辨率改为|尺寸调整到"},
     "bigger": {1: "bigger|larger|big|large|更大|变大|大字|大号|big letters|large letters|huge",
                -1: "smaller|small|tiny|小|更小|变小|小字|小号|small letters"},
     "width": {"": "wide|width|in width|across it|long edge wide|宽|宽度|宽为|宽度为"},
@@ -334,7 +334,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "thick": {2: "wide border|thicker|broad|粗|宽的", 0: "thin|thinner|narrow|fine|细|窄|细细"},
     "square": {(7, 9): "passport size|passport photo size|passport size photo|passport format|护照尺寸|护照照片尺寸|护照照", (1, 1): "square|square format|instagram square|a square|正方形|方形|方图|方的|正方", (16, 9): "widescreen|wide screen|宽屏", (9, 16): "vertical story|story format|竖屏"},
     "write": {"": "write|type|print|caption|letter|inscribe|add text|add the text|add a text|put the text|put the words|put text|add the words|add the caption|add a caption|add words|add a title|add the title|write out|label|title|sign|stamp|写|写上|写下|写着|打字|加文字|添加文字|加字|加上文字|输入|打上文字|写字|标注|题字|加上字|添加文本|加上标题|加标题|书写|添加标题|加入文字|打上字|署名"},
-    "textnoun": {"": "text|words|word|caption text|lettering|letters|typography|headline|saying|reads|reading|that says|that reads|says|that reads as|字样|文字|字|标题|文本|字体|文字内容|内容为|几个字|的文字|两个字|字幕|subtitle|subtitles"},
+    "textnoun": {"": "text|words|word|caption text|lettering|letters|typography|headline|saying|reads|reading|that says|that reads|says|that reads as|字样|文字|字|标题|文本|字体|文字内容|内容为|几个字|的文字|两个字|字幕|subtitle|subtitles|date stamp|the date|日期|落款|签名|title saying"},
     "watermark": {"": "watermark|a watermark|watermarks|copyright mark|copyright notice|watermarked|add a watermark|水印|加水印|添加水印|打水印|版权标记|版权水印"},
     "tiled": {"": "tiled|all over|repeated|repeating|everywhere|in a pattern|平铺|铺满|重复|满屏|全屏"},
     "outline": {"": "outline|outlined|stroke|with an outline|with outline|an outline|black outline|with a black outline|描边|轮廓|带描边|勾边|加描边"},
@@ -354,7 +354,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "colorize": "colorize the black and white photo|colorize this black and white photo|colorize my black and white photo|colorize a black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|night vision|infrared|thermal camera|x ray|夜视|红外|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "冷白皮|奶油肌|暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|night vision|infrared|thermal camera|x ray|夜视|红外|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
         "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"

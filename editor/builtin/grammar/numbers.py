@@ -51,6 +51,7 @@ NUMBER = re.compile(
     rf"|(?P<fraction>[+\-−]?\s?\d/\d\s*(?:of an? )?)(?P<fractionunit>ev\b|f?-?stops?\b|档)"
     rf"|(?P<thirdstop>\b(?:a third|one third) (?:of a |of an )?(?:stop|ev)\b|三分之一\s*档)"
     rf"|(?P<twothird>\b(?:two thirds) (?:of a |of an )?(?:stop|ev)\b|三分之二\s*档)"
+    r"|(?P<zhfraction>[二三四五六七八九十]分之[一二三四五六七八九])"
     rf"|百分之(?P<hundredth>{_ZH}|{_D})"
     rf"|(?P<cheng>{_ZH}|\d)成(?![黑白红黄蓝绿橙紫粉灰])"
     rf"|(?P<zhhalf>[一二两三四五六七八九])(?P<zhhalfunit>档半|倍半)"
@@ -115,6 +116,9 @@ def number(match: re.Match[str]) -> Number:
         return Number(_value(found["hundredth"]), "%")
     if "cheng" in found:
         return Number(_value(found["cheng"]) * 10, "%")
+    if "zhfraction" in found:
+        below, _, above = text.partition("分之")
+        return Number(chinese(above) / chinese(below), "x")
     if "zhhalf" in found:
         return Number(chinese(found["zhhalf"]) + 0.5, "EV" if "档" in text else "x")
     if "en" in found:

@@ -17,6 +17,10 @@ _SIGNS = ("margin", "tip", "between", "dry", "brownish", "pale", "healthy", "sym
 _PALE_WORDS = {"pale", "light", "lighter", "paler"}
 
 
+_FROM_GREEN = {"yellowing", "browning", "paling"}
+"""Signs of which less is more green."""
+
+
 def plant(clause: Clause) -> list[Op] | None:
     """A plant operation, or None when the clause does not speak of a plant."""
     leafy = any(clause.tokens[i].value in _LEAFY for i in clause.at("region"))
@@ -27,11 +31,13 @@ def plant(clause: Clause) -> list[Op] | None:
     name = _operation(clause, leafy)
     if name is None:
         return None
-    row = OPERATIONS[name]
+    less = name in _FROM_GREEN and bool(clause.take("down", "too"))
     params = _consume(clause, name)
     sign, directed = clause.direction()
     if sign < 0:
         return None
+    name = "greening" if less else name
+    row = OPERATIONS[name]
     much = clause.much(directed)
     region = clause.region() or (WHOLE if clause.masked else row.region)
     if region.kind == "place":  # the edges of a leaf are its margin, which the operation finds by itself

@@ -112,6 +112,9 @@ def _joint(before: list[Token], token: Token) -> str:
         and not any(t.kind in ("only", "vein") for t in before)
     ):
         return "keep" if any(t.kind in _HEADS for t in content) else ""
+    turning = token.text in ("more", "less") and any(t.kind in ("up", "down") for t in content)
+    if turning and last.kind in ("color", "prop", "quality", "colorish"):
+        return "strong"  # "less red more blue"
     if not token.cjk:
         return ""
     directed = any(t.kind in ("up", "down", "action", "add", "remove") for t in content)
@@ -233,6 +236,9 @@ class Reader:
             more |= {"color", "shade", "place", "bigger", "outline", "textnoun", "border", "opacity"}
         elif "split_tone" in names:
             more |= {"color", "shade"}
+        last = self.steps[-1].clause if self.steps else None
+        if last is not None and last.complaint:  # "颜色太艳了，降一点": the complaint says which way
+            tokens = [t for t in tokens if t.kind not in ("up", "down")] or tokens
         bare = all(t.kind in SOFT | more for t in tokens)
         if not bare or part.joined != "weak" or not self.steps or self.steps[-1].error:
             return False
