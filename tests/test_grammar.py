@@ -241,6 +241,8 @@ foggy forest | fog
 把图片转90度 | rotate
 色温调暖 | temperature
 让天黑下来 | day_to_night
+turn the photo to the right | rotate
+crop tightly around the leaf | crop
 make it orange | recolor
 lighten the shadows of the face | shadows@face
 色温调冷 | -temperature
@@ -360,6 +362,8 @@ PARAMS = [
     ('在底部写上“生日快乐”，黄色', {"text": "生日快乐", "position": "bottom", "color": "yellow"}),
     ("trim 5% from all sides", {"side": "all"}),
     ("trim the edges", {"side": "all"}),
+    ("resize to 800 pixels high", {"width": None, "height": 800}),
+    ("make it 800 pixels high", {"width": None, "height": 800}),
     ("crop to 800x600", {"width": 800, "height": 600}),
     ("crop to the face", {"to": Region("named", "face", text="face")}),
     ("crop to the left half", {"to": Region("place", "left", text="left half")}),

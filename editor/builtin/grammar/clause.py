@@ -216,12 +216,17 @@ class Clause:
             raise unknown_words([self.tokens[i].text for i in places])
 
     def _check_beside(self, places: list[int]) -> None:
-        """ "behind the leaf", "under the tree" name a part that is not the leaf, not the tree."""
+        """ "behind the leaf", "under the tree" name a part that is not the leaf; a crop around it is one to it."""
         at = places[0] - 1
         while at >= 0 and self.tokens[at].kind == "det":
             at -= 1
         thing = any(self.tokens[i].kind != "place" for i in places)
-        if thing and at >= 0 and self.tokens[at].text in _BESIDE:
+        if (
+            thing
+            and not any(t.kind == "crop" for t in self.tokens)
+            and at >= 0
+            and self.tokens[at].text in _BESIDE
+        ):
             said = f"“{self.slice(at, places[-1])}”"
             raise NotUnderstood(say("It is not clear which part is meant: {}.", said))
 

@@ -12,6 +12,7 @@ from editor.builtin.grammar.amounts import Much, as_number, checked, resolve
 from editor.builtin.grammar.clause import Clause, unknown_words
 from editor.builtin.grammar.messages import Beyond, say
 from editor.builtin.grammar.numbers import Number
+from editor.builtin.grammar.words import Token
 
 _PORTIONS = {"half": 0.5, "半": 0.5, "third": 1 / 3}
 """Words for a side of the photo that say how much of it is meant."""
@@ -109,6 +110,7 @@ def _rotate(clause: Clause) -> list[Op] | None:
     degrees = any(as_number(clause.tokens[i].value).unit == "deg" for i in clause.at("num"))
     turned = any(clause.tokens[i].text in ("turn", "转") for i in clause.at("verb"))
     sideways = degrees and (turned or (clause.has("place") and clause.has("verb")))
+    sideways = sideways or (turned and clause.has("photo") and _only_sideways(clause))
     if not clause.has("rotate", "turn") and not sideways:
         return None
     if clause.has("prop", "quality", "look", "crop"):
@@ -130,7 +132,17 @@ def _rotate(clause: Clause) -> list[Op] | None:
     return [Op("rotate", checked(OPERATIONS["rotate"], value), WHOLE)]
 
 
+def _only_sideways(clause: Clause) -> bool:
+    """ "turn the photo to the right": left or right, and nothing else."""
+    sides = {clause.tokens[i].value for i in clause.at("place")}
+    return len(sides) == 1 and sides <= {"left", "right"} and not clause.has("region", "word", "color", "num")
+
+
 def _resize(clause: Clause) -> list[Op] | None:
+    for i in clause.at("up"):  # "800 pixels high" is a height
+        before = clause.before(i)
+        if clause.tokens[i].text == "high" and before and _unit(before) == "px":
+            clause.tokens[i] = replace(clause.tokens[i], kind="height")
     sized = any(t.kind == "by" and t.text == "size" for t in clause.tokens)
     scaled = (
         clause.has("bigger") and clause.has("photo", "pron") and not clause.has("region", "word", "place")
@@ -169,7 +181,11 @@ def _resize(clause: Clause) -> list[Op] | None:
 
 
 def _units(clause: Clause) -> set[str]:
-    return {as_number(clause.tokens[i].value).unit for i in clause.at("num")}
+    return {_unit(clause.tokens[i]) for i in clause.at("num")}
+
+
+def _unit(token: Token) -> str:
+    return as_number(token.value).unit if token.kind == "num" else ""
 
 
 def _zoom_is_resizing(clause: Clause) -> None:

@@ -17,7 +17,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "i would like|i'd like|let's|let us|want|wish|would like|try to|you can|should|should be|must be|must|needs|"
         "need|needs to be|need to be|be|being|is|are|was|can|could|will|would|just|simply|also|both|overall|entire|"
         "whole|complete|all|each|every|some|more of|kind of|sort of|look like|like|look|looks|looking|appear|appears|seem|feel|"
-        "feeling|that|which|so|so that|there|now|here|first|firstly|next|finally|lastly|even|still|yet|effect|"
+        "feeling|that|which|so|so that|there|now|here|first|firstly|next|finally|lastly|even|still|yet|tightly|effect|"
         "effects|filter|style|treatment|scene|level|levels of|amount|amount of|value|degree of|version of|version|"
         "setting|slider|adjustment|area|areas|region|part|parts|portion|section|side of|one|ones|using|use of|"
         "natural|nice|naturally|nicely|evenly|uniformly|globally|shade|shade of|hint of|piece|"
