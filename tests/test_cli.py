@@ -20,6 +20,7 @@ from PIL import Image as PILImage
 
 from agent.cli import main
 from agent.errors import PhotoError, UsageError
+from editor import EDITORS
 from tests.conftest import EXAMPLES, ROOT, scene
 
 Process = subprocess.CompletedProcess[str]
@@ -234,6 +235,21 @@ def test_reports_as_text_and_json(reedit: Callable[..., Said], command: str) -> 
     assert reedit(command).code == 0
     assert "builtin" in reedit(command).out or command == "doctor"
     assert reedit(command, "--json").json
+
+
+@pytest.mark.parametrize(
+    ("columns", "written"),
+    [("120", "black-forest-labs/FLUX.1-Kontext-dev"), ("80", "FLUX.1-Kontext-dev"), ("60", "")],
+)
+def test_the_table_of_editors_has_one_line_an_editor_at_any_width(
+    reedit: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, columns: str, written: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    table = reedit("editors").out.split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in table] == ["name", *EDITORS]
+    kontext = next(line for line in table if line.startswith("flux-kontext")).split()
+    assert (kontext[-1] == written) is bool(written)
+    assert ("family" in table[0]) is bool(written)
 
 
 def test_the_doctor_asks_the_editing_server_and_prints_the_mending_line_whole(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -179,23 +180,35 @@ def show_editors(*, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "mask", "sizes", "status", "family"):
-        table.add_column(column, no_wrap=column != "family", overflow="fold")
+    out = page()
+    tables = (_editor_table(rows, family) for family in (str, _without_owner))
+    unlimited = out.options.update(width=1000)
+    fitting = (table for table in tables if out.measure(table, options=unlimited).maximum <= out.width)
+    out.print(next(fitting, None) or _editor_table(rows, None))
     fixes: dict[str, list[str]] = {}
     for row in rows:
-        table.add_row(
-            row.name, row.mask, row.sizes, Text(row.status, "green" if row.ready else "yellow"), row.family
-        )
         if row.fix:
             fixes.setdefault(row.fix, []).append(row.name)
-    out = page()
-    out.print(table)
     for fix, names in fixes.items():
         out.print(Text.assemble(f"\n{', '.join(names)}:\n    ", (fix, "cyan")), soft_wrap=True)
     if line := _quantize_line():
         out.print(Text("\n--quantize 4bit:\n    "), Text(line, "cyan"), sep="")
     out.print("\nThe folder of a diffusers model, or its name on the hub, is an editor too: --editor DIR")
+
+
+def _editor_table(rows: list[EditorRow], family: Callable[[str], str] | None) -> Table:
+    """One line an editor. family: how its family is written; None leaves it out."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "mask", "sizes", "status", *(("family",) if family else ())):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        status = Text(row.status, "green" if row.ready else "yellow")
+        table.add_row(row.name, row.mask, row.sizes, status, *((family(row.family),) if family else ()))
+    return table
+
+
+def _without_owner(family: str) -> str:
+    return re.sub(r"^[\w.-]+/", "", family)
 
 
 def _quantize_line() -> str:
@@ -222,7 +235,7 @@ def editor_rows() -> Iterator[EditorRow]:
 
 _OTHER_EDITORS = {
     "builtin": ("classical operations", "exact", "any", ""),
-    "auto": ("builtin; a model for the rest", "exact", "any", ""),
+    "auto": ("builtin, else a model", "exact", "any", ""),
     "remote": ("POST /v1/images/edits", "inpaint", "1 MP", "--editor-url URL"),
 }
 """name -> family, mask, sizes, and the option without which it does nothing."""
