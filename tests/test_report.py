@@ -19,6 +19,7 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import cv2
 import numpy as np
@@ -209,6 +210,17 @@ def test_a_gallery_names_its_files_itself(tmp_path: Path) -> None:
     assert names
     assert all(re.fullmatch(r"[0-9a-z.-]+", name) for name in names)
     assert odd.name not in (tmp_path / "g.html").read_text()
+
+
+def test_a_gallery_of_any_name_finds_its_pages(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs")
+    target = tmp_path / os.fsdecode(b"a b\xff#%.html")
+    write_gallery([run], target)
+    data = json.loads(re.search(r'id="data">(.*?)</script>', target.read_text())[1])
+    folder = tmp_path / os.fsdecode(unquote_to_bytes(data["folder"]))
+    page = (folder / "runs" / f"{data['cards'][0]['name']}.html").read_text()
+    back = re.search(r'href="\.\./\.\./([^"]*)"', page)[1]
+    assert folder.parent / os.fsdecode(unquote_to_bytes(back)) == target
 
 
 def test_a_gallery_is_not_made_twice(tmp_path: Path) -> None:

@@ -34,12 +34,12 @@ def write_gallery(runs: list[Run], target: Path) -> int:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         made = pool.map(lambda run: _write_run(run, folder, target.name), runs)
         cards = [found for found in made if found is not None]
-    write_atomic(target, gallery_page(cards, folder.name, live=False).encode())
+    write_atomic(target, gallery_page(cards, _address(folder.name), live=False).encode())
     return len(cards)
 
 
 def gallery_page(cards: list[dict[str, Any]], folder: str, *, live: bool) -> str:
-    """The page. folder: where thumbnails and pages lie as seen from it. live: it asks for news by itself."""
+    """The page. folder: address of the thumbnails and pages as seen from it. live: it asks for news by itself."""
     data = script_json({"cards": cards, "folder": folder, "live": live})
     return environment().get_template("gallery.html.j2").render(data=data, live=live, count=len(cards))
 
@@ -89,9 +89,14 @@ def _write_run(run: Run, folder: Path, gallery: str) -> dict[str, Any] | None:
         pictures = folder / "images" / found["name"]
         _place_pictures(shown, pictures)
         album = Album(run, folder=f"../images/{found['name']}", overlays=False)
-        write_atomic(page, render(shown, album, back=f"../../{quote(gallery)}").encode())
+        write_atomic(page, render(shown, album, back=f"../../{_address(gallery)}").encode())
     found["thumb"] = thumb.exists()
     return found
+
+
+def _address(name: str) -> str:
+    """A file name, of whatever bytes, as a part of a URL."""
+    return quote(os.fsencode(name))
 
 
 def _newer(made: Path, run: Run) -> bool:

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const base = data.folder ? `${encodeURIComponent(data.folder)}/` : "/";
+  const base = data.folder ? `${data.folder}/` : "/";
   const TAGS = ["Success", "Reflection", "Failed", "unknown"];
   const CLASS = { Success: "success", Reflection: "reflection", Failed: "failed", unknown: "unknown" };
   const CHUNK = 96;
