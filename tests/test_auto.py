@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import pytest
 import editor as editors
 from agent import config
 from agent.errors import Refused
+from agent.report import write_page
 from agent.rules import RulesReasoner
+from agent.trace import Run
 from agent.types import Task
 from editor.auto import AutoEditor, _route
 from editor.base import (
@@ -257,7 +260,11 @@ def test_the_trace_says_who_and_why(
     (events,) = (tmp_path / "runs").glob("*/events.jsonl")
     edits = [event for event in map(json.loads, events.read_text().splitlines()) if event["event"] == "edit"]
     assert [edit["editor"] for edit in edits] == ["auto"]
-    assert edits[0]["details"]["route"]["editor"] == editor
+    route = edits[0]["details"]["route"]
+    assert route["editor"] == editor
+    write_page(Run(events.parent), tmp_path / "page.html")
+    page = html.unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f"by {editor}: {route['why']}" in page
 
 
 def test_a_size_of_a_plan_is_kept_through_both(picture: np.ndarray) -> None:

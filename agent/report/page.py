@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -169,18 +170,20 @@ def _befores(shown: RunView, this: RoundView) -> list[str | None]:
 def _step(album: Album, shown: RunView, edit: Edited, before: str | None) -> dict[str, Any]:
     operations = dig(edit.details, "operations")
     known = [one for one in operations if isinstance(one, dict)] if isinstance(operations, list) else []
-    rest = {name: value for name, value in edit.details.items() if name != "operations"}
+    who, why = said(edit.details, "route", "editor"), said(edit.details, "route", "why")
+    rest = {k: v for k, v in edit.details.items() if k != "operations" and not (who and k == "route")}
     mask = None
     if album.overlays and edit.mask is not None:
         pixels = album.picture(edit.mask).pixels
         mask = None if pixels is None else {"key": f"mask-{key(edit.mask)}", "url": mask_overlay(pixels)}
     return {
         "number": edit.step + 1, "instruction": edit.instruction, "seed": edit.seed, "seconds": edit.seconds,
-        "editor": edit.editor, "notes": edit.notes, "mask": mask, "before": before,
+        "editor": edit.editor, "route": f"by {who}: {why}" if who else "", "notes": edit.notes, "mask": mask,
+        "before": before,
         "image": album.entry(edit.image, f"After step {edit.step + 1} of round {edit.round + 1}"),
         "previews": _previews(album, shown.previews_of(edit)),
         "operations": [{str(k): str(v) for k, v in one.items()} for one in known],
-        "details": {str(k): str(v) for k, v in rest.items()},
+        "details": {str(k): v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in rest.items()},
     }  # fmt: skip
 
 
