@@ -170,8 +170,13 @@ def from_tiff(data: bytes, page: int) -> tuple[bytes | None, bytes | None]:
 
 
 def into_tiff(data: bytes, exif: bytes) -> bytes:
-    """A TIFF file of one page, in the byte order of `exif`, with what that says of the photo. Raises struct.error."""
+    """A TIFF file of one page, in the byte order of `exif`, with what that says of the photo. Raises struct.error.
+
+    BigTIFF, which takes 4 GB of samples, stays as it is.
+    """
     parsed, described = _Tiff(data), _Tiff(exif)
+    if parsed.size == 8:
+        return data
     own = {tag: data[at : at + 12] for tag, at in parsed.entries(parsed.first)}
     at = len(data) + len(data) % 2
     # Values that do not fit into an entry are found by their place in the file, so entries can be moved.
@@ -189,7 +194,7 @@ def _packed(
 ) -> bytes:
     """A directory to stand at `at`, with all it points to behind it; `own`: further entries, as they are."""
     tags = sorted({*own, *directory.values, *directory.below})
-    table, beyond = struct.pack(order + "H", len(tags)), b""
+    table, beyond = bytearray(struct.pack(order + "H", len(tags))), bytearray()
     behind = at + 2 + 12 * len(tags) + 4
     for tag in tags:
         if tag in own:
@@ -205,7 +210,7 @@ def _packed(
             beyond += raw + bytes(len(raw) % 2)
         else:
             table += raw.ljust(4, b"\0")
-    return table + bytes(4) + beyond
+    return bytes(table + bytes(4) + beyond)
 
 
 def orientation(exif: bytes | None) -> int:
