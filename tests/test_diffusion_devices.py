@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as PILImage
@@ -21,8 +22,11 @@ from editor.diffusion.base import DiffusionEditor, Options
 from tests.conftest import ROOT, scene
 
 torch = pytest.importorskip("torch", reason="torch and diffusers are not installed")
-pytest.importorskip("diffusers", reason="torch and diffusers are not installed")
+diffusers = pytest.importorskip("diffusers", reason="torch and diffusers are not installed")
 tiny = pytest.importorskip("tests.tiny_diffusers")
+
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
 
 pytestmark = [
     pytest.mark.diffusion,
@@ -52,6 +56,68 @@ def test_of_several_devices_an_edit_uses_the_first(model: Path) -> None:
 def test_a_gpu_that_is_not_there_is_told(model: Path, device: str) -> None:
     with pytest.raises(EditorUnavailable, match="torch finds no CUDA GPU"):
         edit(model, device)
+
+
+@pytest.mark.parametrize("name", tiny.BUILDERS)
+def test_at_low_no_weight_is_used_while_it_is_elsewhere(name: str) -> None:
+    """A layer is on the device during its own forward. On a GPU any other use mixes devices; here it is seen."""
+    pipe = tiny.BUILDERS[name](getattr(diffusers, name))
+    next(
+        family for family in editors.families() if name in (*family.pipelines, *family.runs.values())
+    )().prepare(pipe)
+    memory.apply(pipe, "low", torch.device("cpu"))
+    pipe.set_progress_bar_config(disable=True)
+    away: dict[int, str] = {}
+
+    def arrives(weights: dict[int, str]) -> None:
+        for storage in weights:
+            away.pop(storage, None)
+
+    def leaves(weights: dict[int, str]) -> None:
+        away.update(weights)
+
+    for part in filter(lambda part: isinstance(part, torch.nn.Module), pipe.components.values()):
+        for path, layer in part.named_modules():
+            if hooked(layer) and not list(layer.children()):
+                label = f"{type(part).__name__}.{path}"
+                mine = {weight.untyped_storage().data_ptr(): label for weight in layer.parameters()}
+                away |= mine
+                layer.register_forward_pre_hook(lambda *_, mine=mine: arrives(mine))
+                layer.register_forward_hook(lambda *_, mine=mine: leaves(mine))
+    assert away
+    with tiny.small_canvas(), Strays(away) as used:
+        pipe(**arguments(name), num_inference_steps=1, generator=torch.Generator("cpu").manual_seed(0))
+    assert used.astray == set()
+
+
+def hooked(layer: Any) -> bool:
+    """Whether diffusers moves the layer to the device for its forward, and away after it."""
+    return (
+        hasattr(layer, "_diffusers_hook") and layer._diffusers_hook.get_hook("group_offloading") is not None
+    )
+
+
+def arguments(name: str) -> dict[str, Any]:
+    """What each pipeline needs besides its defaults, for one small picture."""
+    sized = {} if name == "LongCatImageEditPipeline" else {"width": 128, "height": 128}
+    if name == "FluxKontextPipeline":
+        sized |= {"max_area": 128 * 128, "_auto_resize": False}
+    return {"image": PILImage.new("RGB", (128, 128), "grey"), "prompt": "make it autumn", **sized}
+
+
+class Strays(TorchDispatchMode):  # type: ignore[misc]
+    """Notes the layers whose weights are read while they are in `away`, a table of storages."""
+
+    def __init__(self, away: dict[int, str]) -> None:
+        super().__init__()
+        self.away, self.astray = away, set[str]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not func.is_view:  # what is read may be a view
+            for tensor in filter(torch.is_tensor, tree_leaves((args, kwargs or {}))):
+                if (name := self.away.get(tensor.untyped_storage().data_ptr())) is not None:
+                    self.astray.add(f"{name} in {func}")
+        return func(*args, **(kwargs or {}))
 
 
 def test_what_cuda_repeats_from_then_on() -> None:

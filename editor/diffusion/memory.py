@@ -107,9 +107,11 @@ def apply(pipe: Any, level: Level, device: Any) -> None:
     pipe.vae.enable_tiling()
     # T5 has its embedding twice; the one that is never run is warned of as a danger, which it is not
     logging.getLogger("diffusers.hooks.group_offloading").setLevel(logging.ERROR)
-    # the autoencoder stays on the device: its encode and decode are no forward, which is what the hooks hang on
+    # hooks hang on a layer's forward; what is used otherwise stays on the device: the autoencoder's encode and decode
+    # are none, and Z-Image Omni's encoder of pictures reads the weights of its layers from outside
+    stays = ["vae", "siglip"]
     pipe.enable_group_offload(
-        onload_device=device, offload_type="leaf_level", exclude_modules=["vae"], **_streams(pipe, device)
+        onload_device=device, offload_type="leaf_level", exclude_modules=stays, **_streams(pipe, device)
     )
 
 
