@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import threading
@@ -436,6 +437,37 @@ def test_what_fails_uncompiled_too_is_no_fault_of_compilation(models: Callable[[
     with pytest.raises(TypeError):
         transformer.transformer_blocks[0](nonsense=1)
     assert not speed.compilation_fault(transformer)
+
+
+def test_cudnn_is_given_what_lies_in_memory_and_attends_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU: that no head is copied, by the layout, and that the arguments mean the same, by the bits."""
+    from diffusers.models import attention_dispatch as dispatch
+
+    monkeypatch.setattr(
+        dispatch._AttentionBackendRegistry, "_backends", {**dispatch._AttentionBackendRegistry._backends}
+    )
+    rotary.spare_copies()
+    given: list[Any] = []
+    attention = torch.nn.functional.scaled_dot_product_attention
+
+    def only(backend: Any) -> Any:
+        given.append(backend)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch.nn.attention, "sdpa_kernel", only)
+
+    def noted(*args: Any, **options: Any) -> Any:
+        given.extend(each.data_ptr() for each in args)
+        return attention(*args, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", noted)
+    states = [torch.randn(2, tokens, 3, 16) for tokens in (5, 7, 7)]
+    made, expected = (
+        dispatch.dispatch_attention_fn(*states, scale=0.3, backend=name)
+        for name in ("_native_cudnn", "native")
+    )
+    assert given[:4] == [torch.nn.attention.SDPBackend.CUDNN_ATTENTION, *(each.data_ptr() for each in states)]
+    assert torch.equal(made, expected)
 
 
 def test_an_attention_backend_is_tried_before_it_is_used() -> None:

@@ -1,4 +1,4 @@
-"""Attention whose rotary embedding is written in real numbers, so that a compiler can fuse it.
+"""Attention written so that a compiler can fuse what is around it, and nothing is copied for it.
 
 The transformers of Qwen-Image and Z-Image rotate queries and keys as complex numbers. Inductor generates no code for
 complex numbers (torch 2.13): in each compiled block the rotation then splits the kernel around it in four and goes
@@ -14,10 +14,12 @@ def rotate(x: Any, turns: Any) -> Any:
     """Rotate pairs of neighbours of x (batch, tokens, heads, 2n) by complex turns ([batch,] tokens, n)."""
     import torch
 
-    real, imaginary = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    cosine, sine = torch.view_as_real(turns).unsqueeze(-3).unbind(-1)
-    turned = torch.stack((real * cosine - imaginary * sine, real * sine + imaginary * cosine), -1)
-    return turned.flatten(-2).type_as(x)
+    cosine, sine = torch.view_as_real(turns).unsqueeze(-3).repeat_interleave(2, -2).unbind(-1)
+    numbers = x.float()
+    real, imaginary = numbers.unflatten(-1, (-1, 2)).unbind(-1)
+    # as one sum over all numbers: what is stacked before it fuses, what is stacked after it is written out in float32
+    crossed = torch.stack((-imaginary, real), -1).flatten(-2)
+    return (numbers * cosine + crossed * sine).type_as(x)
 
 
 class _Attention:
@@ -112,3 +114,27 @@ def use_real(transformer: Any) -> bool:
             module.set_processor(replacement())
             found = True
     return found
+
+
+def spare_copies() -> None:
+    """Let diffusers' backend `_native_cudnn` take queries, keys and values as they lie in memory.
+
+    Its own (0.42) first copies each of them to one block per head. cuDNN takes any layout whose last dimension is
+    dense, and answers in that of the queries (pytorch/pytorch#138354): neither they nor the result need a copy.
+    """
+    from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
+
+    _AttentionBackendRegistry._backends[AttentionBackendName._NATIVE_CUDNN] = _by_cudnn
+
+
+def _by_cudnn(
+    query: Any, key: Any, value: Any, return_lse: bool = False, _parallel_config: Any = None, **options: Any
+) -> Any:
+    """(batch, tokens, heads, n) each and of the result. return_lse, _parallel_config: for several GPUs; unused."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    query, key, value = (each.transpose(1, 2) for each in (query, key, value))
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        made = torch.nn.functional.scaled_dot_product_attention(query, key, value, **options)
+    return made.transpose(1, 2)

@@ -80,6 +80,7 @@ def accelerate(transformer: Any, device: Any, *, compiled: bool, padded: bool = 
         done.append(COMPILED)
     half = transformer.dtype in (torch.bfloat16, torch.float16)
     hopper = torch.cuda.get_device_capability(device) >= HOPPER
+    rotary.spare_copies()
     cudnn = half and hopper and not padded and attends("_native_cudnn", device, transformer.dtype)
     # a backend holds for the whole process and is not undone by a new model: it is set every time
     backend = "_native_cudnn" if cudnn else "native"
