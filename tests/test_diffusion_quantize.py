@@ -205,6 +205,29 @@ def test_packed_layers_compile_as_whole_graphs_and_can_still_be_moved(method: An
             module._apply(lambda tensor: tensor.clone())
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
+def test_a_few_rows_are_multiplied_by_what_is_packed(count: int, bias: bool, dtype: Any) -> None:
+    """Compiled, the few rows of a block's modulation do without a matrix product and its unpacked weights."""
+    module = torch.nn.Module()
+    module.blocks = torch.nn.ModuleList([torch.nn.Linear(64, 40, bias=bias, dtype=dtype)])
+    module.blocks[0].requires_grad_(False)
+    quantize.convert(module, "fp8", CPU)
+    layer, graphs = module.blocks[0], []
+
+    def kept(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    fast = torch.compile(layer.forward, fullgraph=True, dynamic=True, backend=kept)
+    rows = torch.randn(count, 64, generator=torch.Generator().manual_seed(0)).to(dtype)
+    assert torch.allclose(fast(rows), layer(rows), rtol=0.02, atol=1e-2 if dtype == torch.bfloat16 else 1e-5)
+    assert fast(rows).dtype == dtype
+    assert not any("linear" in str(node.target) for node in graphs[0].graph.nodes)
+
+
 def test_t5_keeps_the_layer_whose_dtype_it_looks_at() -> None:
     encoder, _ = tiny._t5()
     quantize.convert(encoder, "fp8", CPU)

@@ -12,6 +12,8 @@ import torch
 
 BLOCK = 64
 """Weights that share one scale in NF4 (QLoRA, arXiv 2305.14314, section 3)."""
+FEW = 2
+"""Rows of input up to which compiled layers multiply by what is packed: those of a block's modulation."""
 _FP8 = torch.float8_e4m3fn
 _FAST = not (torch.version.cuda or "").startswith("12.9")
 """Fast accumulation, as usual for inference; cuBLAS of CUDA 12.9 fails with it for some shapes (pytorch/ao#4582)."""
@@ -49,7 +51,16 @@ class Float8Linear(PackedLinear):
     @property
     def weight(self) -> torch.Tensor:
         """(out, in) in the dtype of the computation."""
-        return self.packed.view(_FP8).to(self.computes_in) * self.scale
+        return self.packed.view(_FP8).to(self.computes_in) * self.scale.to(self.computes_in)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(..., in) to (..., out)."""
+        if not torch.compiler.is_compiling() or rows.ndim != 2 or rows.shape[0] > FEW:
+            return super().forward(rows)
+        # one pass over the packed weights, which fuses: a matrix product would first write them out unpacked
+        weight = self.packed.view(_FP8).float()
+        made = torch.stack([(weight * row.float()).sum(dim=1) for row in rows]) * self.scale.float().t()
+        return (made if self.bias is None else made + self.bias).to(rows.dtype)
 
 
 class Float8Product(Float8Linear):
@@ -57,6 +68,10 @@ class Float8Product(Float8Linear):
 
     For bfloat16, sides of a multiple of 16, and devices with fp8 products: CUDA from compute capability 8.9, CPUs.
     """
+
+    def __init__(self, linear: torch.nn.Linear) -> None:
+        super().__init__(linear)
+        self._keep("scale", self.scale.float())  # as the product takes it
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(..., in) to (..., out)."""
