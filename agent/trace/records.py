@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -184,23 +184,7 @@ class Unknown(BaseModel):
     event: str = ""
 
 
-Known = Annotated[
-    Started
-    | Planned
-    | Described
-    | Called
-    | Previewed
-    | Edited
-    | Measured
-    | Scored
-    | Concluded
-    | Judged
-    | Noted
-    | Erred
-    | Delivered,
-    Field(discriminator="event"),
-]
-Event = (
+Known = (
     Started
     | Planned
     | Described
@@ -214,13 +198,7 @@ Event = (
     | Noted
     | Erred
     | Delivered
-    | Unknown
 )
-EVENTS: TypeAdapter[Any] = TypeAdapter(Known)
-EVENT_TYPES: dict[str, type[Base]] = {
-    cls.model_fields["event"].default: cls
-    for cls in (
-        Started, Planned, Described, Called, Previewed, Edited, Measured, Scored, Concluded, Judged, Noted, Erred,
-        Delivered,
-    )
-}  # fmt: skip
+Event = Known | Unknown
+EVENTS: TypeAdapter[Any] = TypeAdapter(Annotated[Known, Field(discriminator="event")])
+EVENT_TYPES: dict[str, type[Base]] = {cls.model_fields["event"].default: cls for cls in get_args(Known)}
