@@ -249,6 +249,13 @@ class TestSubject:
         assert inside[80:300, 150:430].mean() > 0.95, "saucer, cup and spoon"
         assert inside[:, :70].mean() + inside[:, 530:].mean() < 0.02, "the table"
 
+    def test_the_shoulders_of_a_portrait_may_reach_the_sides(self) -> None:
+        found = find(np.ascontiguousarray(astronaut()[:256, 120:320]), named("subject"))
+        assert found.mask is not None
+        assert found.confidence >= SURE
+        assert found.mask[80:140, 80:130].min() == 255, "the face"
+        assert found.mask[:100, :15].max() == found.mask[:100, -15:].max() == 0, "the backdrop"
+
     @pytest.mark.parametrize("name", ["motorcycle_left.png", "rocket.jpg", "chelsea.png", "astronaut.png"])
     def test_what_is_not_cut_out_whole_is_refused(self, name: str) -> None:
         """A motorcycle in a full garage, a rocket among masts, fur like the stones behind it, a dark chair."""
