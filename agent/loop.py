@@ -78,7 +78,7 @@ class Loop:
                 rounds.append(self._edit(task, image, start, steps, index))
                 self._reflect(task, rounds[-1], description, tried=steps)
                 verdict = rounds[-1].verdict
-                if verdict.tag == "Success" or _same_again(rounds):
+                if verdict.tag == "Success" or verdict.final or _same_again(rounds):
                     break
                 if verdict.tag == "Reflection" and verdict.instruction:
                     start, steps = "result", (verdict.instruction,)

@@ -89,6 +89,8 @@ class Verdict(Record):
     instruction: str | None = None
     already: bool = False
     """A Success that was measured on the source itself: what is asked for was there, nothing needed doing."""
+    final: bool = False
+    """Who says so could not tell of another round either; there is none."""
 
 
 class Quality(Record):

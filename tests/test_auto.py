@@ -272,3 +272,12 @@ def test_a_size_of_a_plan_is_kept_through_both(picture: np.ndarray) -> None:
     small = auto.edit(EditRequest(scene(90, 60), "crop to 1:1")).image
     assert small.shape == (60, 60, 3)
     assert auto.edit(EditRequest(small, "add a dog")).image.shape == small.shape
+
+
+def test_what_nobody_can_judge_is_edited_once(
+    cli: Callable[..., subprocess.CompletedProcess[str]], photo: Path
+) -> None:
+    with FakeEditor() as server:
+        said = cli("apply", photo, "add a dog", "--editor-url", server.url, "--json")
+        assert said.returncode == 3, said.stderr
+        assert len(server.forms) == 1

@@ -88,7 +88,7 @@ class RulesReasoner:
         """Success, Reflection with a step for what is missing or overdone, Failed, or unknown; numbers included."""
         request = self._request(task)
         if not request.ops:
-            return Verdict(tag="unknown", reasoning=_cannot(request, task))
+            return Verdict(tag="unknown", reasoning=_cannot(request, task), final=True)
         return critic.conclude(task, request.ops, result, self._readings(task, request.ops, result), facts)
 
     def judge(self, task: Task, result: Image, facts: Facts) -> Quality:
