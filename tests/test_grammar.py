@@ -21,7 +21,7 @@ from editor.builtin.grammar.lexicon import LEXICON
 from editor.builtin.grammar.messages import CHINESE
 from editor.builtin.grammar.numbers import chinese as numeral
 from editor.builtin.grammar.words import index
-from editor.builtin.ops.geometry import aspect
+from editor.builtin.ops.geometry import aspect, resize
 from prompts.languages import is_chinese
 
 DOC = (Path(__file__).parent.parent / "docs" / "grammar.md").read_text(encoding="utf-8")
@@ -762,3 +762,12 @@ def test_a_print_lies_as_the_photo_does() -> None:
         picture = np.zeros((*shape, 3), np.uint8)
         context = Context(None, np.random.default_rng(0), (0, 0, *shape[::-1]), picture)
         assert aspect(picture, op, context).shape == picture.shape
+
+
+@pytest.mark.parametrize("text", ["resize longest side to 64", "长边64像素"])
+def test_the_longer_side_is_the_photos_own(text: str) -> None:
+    (op,) = parse(text)
+    for shape in ((300, 200), (200, 300)):
+        picture = np.zeros((*shape, 3), np.uint8)
+        context = Context(None, np.random.default_rng(0), (0, 0, *shape[::-1]), picture)
+        assert max(resize(picture, op, context).shape) == 64

@@ -23,7 +23,7 @@ from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op
 from editor.builtin.grammar.words import read as read_words
 
-_SAME = {"sepia": "monochrome", "black_and_white": "monochrome"}
+_SAME = {"sepia": "monochrome", "black_and_white": "monochrome", "exposure": "light", "brightness": "light"}
 """Operations of which only one can hold."""
 
 _SAID: dict[Level, tuple[str, ...]] = {
@@ -131,7 +131,7 @@ class _Unwanted:
 
 def _family(op: Op) -> tuple[str, bool]:
     """What an operation does, and whether more or less of it."""
-    name = "exposure" if op.name in ("brightness", "gamma") else _SAME.get(op.name, op.name)
+    name = "light" if op.name == "gamma" else _SAME.get(op.name, op.name)
     return name, (op.amount < 1 if op.name == "gamma" else op.amount < 0)
 
 

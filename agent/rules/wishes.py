@@ -27,7 +27,7 @@ Level = Literal["weaker", "plain", "stronger"]
 
 _SEPARATOR = re.compile(
     r"[,;!?，。；！？、()（）]|\.(?!\d)|\s[-–—]\s|——|\b(?:and then|and|then|plus|also|but|while|as well as)\b"
-    r"|然后|接着|并且|而且|同时|以及|再(?!现)|并|和"
+    r"|然后|接着|并且|而且|同时|以及|再(?=[加把将给做转裁用提降添压锐模虚去写变调减])|并|和"
 )
 _LATIN = re.compile(r"[a-z0-9\u00c0-\u024f]+(?:['’][a-z]+)*")
 _COMPLAINT = re.compile(

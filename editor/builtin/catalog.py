@@ -72,7 +72,7 @@ _ROWS = (
     Operation("rotate", "geometry", "geometry:rotate", "rotate; positive is clockwise; quarter turns are lossless", "degrees", (2, 90, 180), (-360, 360), scope="photo", exact=True),
     Operation("straighten", "geometry", "geometry:straighten", "level the horizon (0 = find it), cropping the corners", "degrees", (0, 0, 0), (-30, 30), scope="photo", exact=True),
     Operation("flip", "geometry", "geometry:flip", "mirror", "none", (1, 1, 1), (0, 1), scope="photo", exact=True, params="axis: horizontal|vertical"),
-    Operation("resize", "geometry", "geometry:resize", "another size in pixels", "factor", (0.75, 0.5, 0.25), (0.01, 4), scope="photo", exact=True, params="width, height: pixels or None"),
+    Operation("resize", "geometry", "geometry:resize", "another size in pixels", "factor", (0.75, 0.5, 0.25), (0.01, 4), scope="photo", exact=True, params="width, height: pixels or None; longest: pixels"),
     Operation("border", "geometry", "geometry:border", "a frame around the picture", "share of the short side", (0.02, 0.05, 0.1), (0.001, 0.5), scope="photo", exact=True, params="color: name; pixels: int"),
     # retouch and text -----------------------------------------------------------------------------------
     Operation("inpaint", "retouch", "retouch:inpaint", "fill the region from its surroundings", levels=(1, 1, 1), scope="photo", region=Region("mask")),

@@ -21,6 +21,8 @@ _BEFORE_NOUN = {"det", "of", "ba", "action", "up", "down", "remove", "color", "s
                 "recolor", "except", "keep", "only", "dry", "symptom", "chu", "crop", "crush", "swap",
                 "look", "flip", "rotate", "resize", "repair", "fadeword", "colorish"}  # fmt: skip
 _BEFORE_CHINESE_NOUN = _BEFORE_NOUN - {"verb", "look"}
+PERSONS = {"me", "us", "him", "her", "them", "他", "她"}
+"""Words for the people in the photo; without a noun they are its subject."""
 _QUANTIFIERS = {"his", "her", "its", "this", "these", "those", "all", "each", "every", "whole", "entire", "some",
                 "both", "的", "这个", "那个", "这", "那", "所有", "全部", "整个", "一个", "一只", "一条",
                 "一辆", "一朵", "一片", "一张"}  # fmt: skip
@@ -180,6 +182,10 @@ class Clause:
         shades = {first for first, last, _ in self.color_groups() if first != last}
         places = sorted({*self.at(*_PARTS), *shades})
         if not places:
+            persons = [i for i in self.at("pron") if self.tokens[i].text in PERSONS]
+            if invert and persons:
+                self.used.update(persons)
+                return Region("named", "subject", invert=True, text=self.tokens[persons[0]].text)
             if invert:
                 raise NotUnderstood(say("It is not said what to leave out."))
             return None

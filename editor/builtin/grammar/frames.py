@@ -360,6 +360,8 @@ def general(clause: Clause) -> list[Op] | None:
         clause.take("rotate")
     tone = _gradient_color(clause) if "gradient_sky" in names else {}
     region = clause.region()
+    if set(names) & {"snow", "rain", "fog"} and region and region.kind == "color" and not region.noun:
+        raise unknown_words([region.text])  # "make the snow white" means the snow that lies there
     ops = []
     for (at, meaning, kind, own), much in zip(heads, amounts, strict=True):
         if kind == "prop" and not directed and much.number is None and much.level is None:

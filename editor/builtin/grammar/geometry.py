@@ -147,15 +147,17 @@ def _resize(clause: Clause) -> list[Op] | None:
     scaled = (
         clause.has("bigger") and clause.has("photo", "pron") and not clause.has("region", "word", "place")
     )
-    edge = clause.has("width", "height") and any(
-        as_number(clause.tokens[i].value).unit == "px" for i in clause.at("num")
-    )
+    longest = any(clause.tokens[i].value == "longest" for i in clause.at("width"))
+    units = _units(clause)
+    edge = clause.has("width", "height") and ("px" in units or (longest and "" in units))
     _zoom_is_resizing(clause)
     exact = clause.has("verb") and clause.has("photo", "pron") and _units(clause) == {"size"}
     if not (clause.has("resize") or scaled or edge or exact or (sized and clause.has("num"))):
         return None
     if clause.has("crop", "prop", "look"):
         return None
+    if longest:
+        return [_longest(clause)]
     verbs = " ".join(clause.tokens[i].text for i in clause.at("resize"))
     clause.head(clause.at("resize", "bigger"))
     down = bool(clause.take("down")) or any(w in verbs for w in ("down", "shrink", "缩", "small"))
@@ -178,6 +180,16 @@ def _resize(clause: Clause) -> list[Op] | None:
         raise Beyond(say(_TOO_LARGE, most))
     factor = checked(OPERATIONS["resize"], factor)
     return [Op("resize", factor, WHOLE, params)]
+
+
+def _longest(clause: Clause) -> Op:
+    """ "longest side 2048 px", "长边2048"."""
+    clause.head(clause.at("resize", "width"))
+    clause.take("pixelword", "down", "up")
+    stated = _take_number(clause, "px", "")
+    if stated is None or not 1 <= stated.value <= 100_000:
+        raise NotUnderstood(say("A size goes from 1 to 100000 pixels."))
+    return Op("resize", 1.0, WHOLE, {"width": None, "height": None, "longest": round(stated.value)})
 
 
 def _units(clause: Clause) -> set[str]:

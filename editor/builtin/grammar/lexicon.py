@@ -113,7 +113,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "shape|shapes|identity|structure of|natural look|realism|realistic look|original composition|content|"
         "其他|其它|其余|其他部分|其它部分|其余部分|其他地方|其他区域|别的|构图|纹理|细节|形状|内容|身份|明暗",
     },
-    "except": {"": "except|except for|everything except|everything except for|all except|all except for|everything but|all but|other than|apart from|"
+    "except": {"": "everywhere but|everywhere except|except|except for|everything except|everything except for|all except|all except for|everything but|all but|other than|apart from|"
                "anything but|besides|excluding|outside of|outside|everything outside|everything behind|everything around|everything surrounding|everything other than|aside from|surroundings of"},
     "chu": {"": "除|除了|除去了"},
     "wai": {"": "以外|之外|外|以外的部分|之外的部分|以外的一切|以外的地方|以外的区域|之外的地方|之外的区域"},
@@ -134,7 +134,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "clarity": "clarity|local contrast|local contrast in the midtones|local contrast in the mid tones|microcontrast|micro contrast|midtone contrast|definition|texture contrast|structure|清晰度|通透度|通透感|局部对比度|质感|质感对比|结构",
         "saturation": "saturation|color saturation|colorfulness|color intensity|chroma|colors|color|vividness|intensity of the colors|饱和度|色彩饱和度|彩度|颜色饱和度|色彩浓度|鲜艳度|饱和|色彩|颜色",
         "vibrance": "vibrance|vibrancy|自然饱和度|鲜明度",
-        "temperature": "temperature|color temperature|warmth|white balance temperature|色温|暖度|暖意|温暖度|暖调|暖色",
+        "temperature": "temperature|temp|color temperature|warmth|white balance temperature|色温|暖度|暖意|温暖度|暖调|暖色",
         "-temperature": "coolness|冷调|冷色|冷度",
         "tint": "magenta tint|green magenta tint|洋红色调",
         "hue": "hue|hues|色相|色调角度",
@@ -183,7 +183,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "-highlights": "recover the highlights|recover highlights|recover highlight detail|recover highlight details|recover detail in the highlights|recover details in the highlights|tame the highlights|bring back the highlights|restore the highlights|restore highlights|恢复高光|还原高光|压暗高光|压高光|恢复高光细节|还原高光细节|恢复亮部细节|找回高光",
         "-blacks": "crush the blacks|crush blacks|crushed blacks|deepen the blacks|deeper blacks|deepen blacks|deep blacks|blacker blacks|make the blacks blacker|make the blacks deeper|压暗黑色|压黑|加深黑色|加深黑场",
         "whites": "brighten the whites|whiter whites|make the whites whiter|make whites whiter|whiten the whites|提亮白色",
-        "contrast": "increase the difference between light and dark|加强反差|拉开反差|加对比",
+        "contrast": "increase the difference between light and dark|s curve|s形曲线|s曲线|加强反差|拉开反差|加对比",
         "-contrast": "flatten the contrast|flatten|减对比",
         "pixelate": "pixelate|pixelize|mosaic|pixelated|censor|pixelation|a mosaic|block out|像素化|马赛克|打码|打马赛克|加马赛克|马赛克效果|遮挡|打上马赛克",
         "clarity": "add definition|add structure|add clarity",
@@ -327,7 +327,7 @@ LEXICON: dict[str, dict[Any, str]] = {
     "resize": {"": "thumbnail|缩略图|resize|resize to|scale|rescale|scale down|scale up|shrink|downscale|upscale|enlarge|downsize|downsample|resample|size down|scale it|upsize|make smaller|缩放|调整大小|调整尺寸|改变尺寸|改变大小|尺寸|大小|缩小到|放大|缩小|缩放到|缩小为|尺寸改为|尺寸改成|大小改为|调整大小为|调整尺寸为|缩放至|缩小至|缩到|尺寸调整为|分辨率|分辨率改为|尺寸调整到"},
     "bigger": {1: "bigger|larger|big|large|更大|变大|大字|大号|big letters|large letters|huge",
                -1: "smaller|small|tiny|小|更小|变小|小字|小号|small letters"},
-    "width": {"": "wide|width|in width|across it|long edge wide|宽|宽度|宽为|宽度为"},
+    "width": {"longest": "longest side|long side|longest edge|long edge|最长边|长边", "": "wide|width|in width|across it|long edge wide|宽|宽度|宽为|宽度为"},
     "height": {"": "high up|tall|height|in height|高度|高为|高度为"},
     "pixelword": {"": "pixels|像素"},
     "border": {"": "border|frame|borders|a frame|margin around|passepartout|edge frame|picture frame|边框|相框|画框|白边|框|外框|边框线|黑边|留白"},
@@ -354,7 +354,7 @@ LEXICON: dict[str, dict[Any, str]] = {
         "colorize": "colorize the black and white photo|colorize this black and white photo|colorize my black and white photo|colorize a black and white photo|colorize the old photo|restore the colors of the black and white photo|黑白照片上色|老照片上色|给黑白照片上色",
     },
     "abstract": {
-        "": "冷白皮|奶油肌|暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|night vision|infrared|thermal camera|x ray|夜视|红外|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
+        "": "drop shadow|drop shadows|冷白皮|奶油肌|暗黑|暗黑系|暗黑风|dodge and burn|suntan|suntanned|晒黑|美黑|night vision|infrared|thermal camera|x ray|夜视|红外|motion blur|radial blur|zoom blur|mood|moods|vibe|vibes|atmosphere|ambience|ambiance|aesthetic|story|drama|emotion|emotions|nostalgia|tension|"
         "character|personality|energy|spirit|romance|mystery|magic|season|weather|beauty|interest|impact|season change|"
         "symptom|symptoms|deficiency|element|elements|virus|red filter|yellow filter|green filter|orange filter|blue filter|disease|health|drought|cinematic|dramatic|moody|nostalgic|vintage|retro|spooky|cozy|"
         "cosy|dreamy|epic|professional|beautiful|better|nicer|prettier|pretty|stunning|amazing|cool look|good|great|"

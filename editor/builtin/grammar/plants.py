@@ -7,7 +7,8 @@ from typing import Any
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op
 from editor.builtin.grammar.amounts import Much, resolve
-from editor.builtin.grammar.clause import Clause
+from editor.builtin.grammar.clause import Clause, unknown_words
+from editor.builtin.grammar.numbers import Number
 
 _LEAFY = {"leaf", "foliage", "grass", "some leaves"}
 PLANT = _LEAFY | {"flower", "fruit"}
@@ -31,6 +32,8 @@ def plant(clause: Clause) -> list[Op] | None:
     name = _operation(clause, leafy)
     if name is None:
         return None
+    if counted := [i for i in clause.at("num") if _counts(clause, i)]:
+        raise unknown_words([clause.slice(i, i + 1) for i in counted])
     less = name in _FROM_GREEN and bool(clause.take("down", "too"))
     params = _consume(clause, name)
     sign, directed = clause.direction()
@@ -43,6 +46,12 @@ def plant(clause: Clause) -> list[Op] | None:
     if region.kind == "place":  # the edges of a leaf are its margin, which the operation finds by itself
         region = row.region
     return [Op(name, resolve(name, 1, Much(much.level, much.number))[1], region, params)]
+
+
+def _counts(clause: Clause, place: int) -> bool:
+    """ "make 3 leaves yellow": a number of things, not how much."""
+    after, number = clause.after(place), clause.tokens[place].value
+    return isinstance(number, Number) and not number.unit and after is not None and after.kind == "region"
 
 
 def _other_operation(clause: Clause) -> bool:

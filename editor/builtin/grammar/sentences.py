@@ -14,7 +14,7 @@ from editor.base import CannotDo, EditError, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op, Region
 from editor.builtin.grammar.amounts import label
-from editor.builtin.grammar.clause import SOFT, Clause
+from editor.builtin.grammar.clause import PERSONS, SOFT, Clause
 from editor.builtin.grammar.frames import interpret
 from editor.builtin.grammar.messages import Contradiction, say
 from editor.builtin.grammar.words import Source, Token
@@ -28,7 +28,6 @@ _NAMING = {"region", "place", "word", "color"}
 _NOT_SO = {"not so", "not as", "不要太", "不要那么", "不那么", "别那么", "没那么"}
 _HARDENING = {"contrast", "sharpen", "clarity"}
 """Of too much of these "soften it" asks for less."""
-_PERSONS = {"me", "us", "him", "her", "them", "他", "她"}
 _CHAIN = {"变", "变得", "变成", "变为", "调", "调成", "改成"}
 
 
@@ -323,8 +322,8 @@ class Reader:
         except NotUnderstood as error:
             self.steps.append(Step(part.tokens, error=error))
             return True
-        persons = [t.text for t in part.tokens if t.kind == "pron" and t.text in _PERSONS]
-        if region is None and spared and persons:
+        persons = [t.text for t in part.tokens if t.kind == "pron" and t.text in PERSONS]
+        if region is None and persons and (spared or kinds & {"incolor", "unchanged"}):
             region = Region("named", "subject", text=persons[0])
         self.kept.append(Kept(region, text, bool(kinds & {"incolor", "recolor"})))
         return True
@@ -415,7 +414,7 @@ def _spares(tokens: list[Token]) -> bool:
         return False
     return (
         first in ("not", "chu", "except")
-        and all(t.kind in _NAMING or t.text in _PERSONS for t in parts_)
+        and all(t.kind in _NAMING or t.text in PERSONS for t in parts_)
         and any(t.kind in ("region", "word", "pron", "place") for t in parts_)
     )
 

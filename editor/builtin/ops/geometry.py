@@ -282,13 +282,15 @@ def flip(image: Image, op: Op, context: Context) -> Image:
 
 
 def resize(image: Image, op: Op, context: Context) -> Image:
-    """To params.width and height in pixels, else by the factor op.amount.
+    """To params.width and height, or params.longest for the longer side, in pixels; else by the factor op.amount.
 
     One side alone keeps the aspect ratio. A size of another shape is filled: what does not fit is cropped as `aspect`
     does, nothing is stretched.
     """
     height, width = image.shape[:2]
     wide, high = op.params.get("width"), op.params.get("height")
+    if longest := op.params.get("longest"):
+        wide, high = (longest, None) if width >= height else (None, longest)
     factor = wide / width if wide else high / height if high else op.amount
     new_width = int(wide or max(1, round(width * factor)))
     new_height = int(high or max(1, round(height * factor)))
