@@ -43,7 +43,11 @@ Reasoner = Annotated[
     str | None, typer.Option(help="Who thinks and reflects: builtin or vlm.", rich_help_panel=_RUN)
 ]
 Editor = Annotated[
-    str | None, typer.Option(help="Who edits; `reedit editors` lists them.", rich_help_panel=_RUN)
+    str | None,
+    typer.Option(
+        help="Who edits: one that `reedit editors` lists, or the folder or hub name of a diffusers model.",
+        rich_help_panel=_RUN,
+    ),
 ]
 EditorUrl = Annotated[
     str | None,
@@ -127,7 +131,7 @@ Prompts = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(
-        help="Where it runs: auto (a GPU, or a CPU for small models), cpu, mps, cuda, cuda:N.",
+        help="Where it runs: auto (a GPU, or a CPU for small models), cpu, mps, cuda, cuda:N. [default: auto]",
         rich_help_panel=_DIFFUSION,
     ),
 ]
@@ -142,7 +146,8 @@ Devices = Annotated[
 Memory = Annotated[
     Literal["auto", "full", "offload", "low"] | None,
     typer.Option(
-        help="Weights all on the GPU (full), one component at a time (offload), block by block (low).",
+        help="Weights all on the GPU (full), one component at a time (offload), block by block (low), or the first "
+        "of these that fits (auto). [default: auto]",
         rich_help_panel=_DIFFUSION,
     ),
 ]
@@ -156,7 +161,8 @@ Quantize = Annotated[
 Speed = Annotated[
     Literal["exact", "balanced", "fast"] | None,
     typer.Option(
-        help="exact: compiled, nothing lost; balanced: a cache skips work, LOSSY; fast: few distilled steps, LOSSY.",
+        help="exact: compiled, nothing lost; balanced: a cache skips work, LOSSY; fast: few distilled steps, LOSSY. "
+        "[default: exact]",
         rich_help_panel=_DIFFUSION,
     ),
 ]
@@ -183,7 +189,10 @@ EditorSteps = Annotated[
 EditorStrength = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="How far z-image and inpainting go from the photo.", rich_help_panel=_DIFFUSION
+        min=0.0,
+        max=1.0,
+        help="How far z-image and inpainting go from the photo, above 0. [default: 1; z-image without a mask 0.6]",
+        rich_help_panel=_DIFFUSION,
     ),
 ]
 
