@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from functools import cache
 from pathlib import Path
@@ -154,6 +155,17 @@ class TestNamedParts:
     def test_a_flat_picture_of_any_size_has_no_parts(self, name: str, shape: tuple[int, int]) -> None:
         with pytest.raises(RegionNotFound):
             find(np.full((*shape, 3), 120, np.uint8), named(name))
+
+    @pytest.mark.parametrize("shape", [(1, 1), (2, 40), (40, 2), (1, 50), (3, 3), (5, 7), (31, 97)])
+    def test_a_few_pixels_of_noise_are_answered(self, shape: tuple[int, int]) -> None:
+        rng = np.random.default_rng(0)
+        grains = rng.integers(0, 2, (*shape, 1)) * np.array([250, 30, 40])
+        for picture in (rng.integers(0, 256, (*shape, 3)), grains):
+            for name in sorted(NAMED):
+                with contextlib.suppress(RegionNotFound):
+                    mask = find(picture.astype(np.uint8), named(name)).mask
+                    assert mask is not None
+                    assert mask.shape == shape
 
     def test_sixteen_bits_find_the_same(self) -> None:
         image, _ = landscape()

@@ -225,9 +225,9 @@ def _best_blob(scene: Scene, candidates: Bool, plant: Bool) -> Part:
     for index in range(1, count):
         piece = labels == index
         size = share(piece)
-        if size > 0.3:
-            continue
         ring = grow(piece, reach) & ~grow(piece, scene.size(0.008))
+        if size > 0.3 or not ring.any():
+            continue
         green = share(plant, ring)
         trust = ramp(green, 0.25, 0.7) * ramp(mean(scene.focus, piece), 0.15, 0.45)
         trust *= ramp(_border(piece), 0.12, 0.0) * ramp(size, 0.001, 0.01)

@@ -50,6 +50,8 @@ def _measure(scene: Scene) -> Saliency:
     cells = _cells(cast("Float", calm))
     sharp = _FOCUS * cv2.resize(scene.focus, size, interpolation=cv2.INTER_AREA)
     look = _means(cells, np.dstack([calm, sharp]))
+    if len(look) == 1:
+        return Saliency(*np.zeros((2, scene.height, scene.width), np.float32))
     rows, columns = np.mgrid[: cells.shape[0], : cells.shape[1]]
     place = _means(cells, np.dstack([rows, columns])) / max(cells.shape)
     border = np.zeros(len(look), bool)
@@ -91,12 +93,18 @@ def _cells(lab: Float) -> Labels:
         patch = edges[top : max(bottom, top + 1), left : max(right, left + 1)]
         y, x = np.unravel_index(patch.argmin(), patch.shape)
         cells[top + y, left + x] = index + 1
-    relief = np.clip(edges * 10, 0, 255).astype(np.uint8)
+    # watershed takes a picture's outermost pixels for itself, and seeds may lie there
+    cells = cv2.copyMakeBorder(cells, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    relief = cv2.copyMakeBorder(
+        np.clip(edges * 10, 0, 255).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE
+    )
     cv2.watershed(cv2.merge([relief] * 3), cells)
-    while (open_ := cells <= 0).any():  # the lines between cells, and the frame
+    cells = cells[1:-1, 1:-1]
+    while (open_ := cells <= 0).any():  # the lines between cells
         spread = cv2.dilate(np.maximum(cells, 0).astype(np.float32), np.ones((3, 3)))
         cells = np.where(open_, spread.astype(np.int32), cells)
-    return cast("Labels", cells - 1)
+    # in a picture of a few pixels one seed may have replaced another
+    return cast("Labels", np.unique(cells, return_inverse=True)[1].reshape(cells.shape))
 
 
 def _means(cells: Labels, values: NDArray[np.generic]) -> _Array:
