@@ -7,6 +7,7 @@ through memory in float32. (a + bi)(c + di) = (ac - bd) + (ad + bc)i gives the s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 
@@ -122,9 +123,10 @@ def spare_copies() -> None:
     Its own (0.42) first copies each of them to one block per head. cuDNN takes any layout whose last dimension is
     dense, and answers in that of the queries (pytorch/pytorch#138354): neither they nor the result need a copy.
     """
-    from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
+    with suppress(ImportError, AttributeError):  # a release that keeps its backends elsewhere copies as before
+        from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 
-    _AttentionBackendRegistry._backends[AttentionBackendName._NATIVE_CUDNN] = _by_cudnn
+        _AttentionBackendRegistry._backends[AttentionBackendName._NATIVE_CUDNN] = _by_cudnn
 
 
 def _by_cudnn(

@@ -93,7 +93,7 @@ def attends(backend: str, device: Any, dtype: Any) -> bool:
     import torch
     from diffusers.models.attention_dispatch import dispatch_attention_fn
 
-    small = torch.ones(1, 64, 1, 128, device=device, dtype=dtype)
+    small = torch.ones(1, 64, 2, 128, device=device, dtype=dtype)
     try:
         dispatch_attention_fn(small, small, small, backend=backend)
     except RuntimeError as error:
