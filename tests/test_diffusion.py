@@ -426,6 +426,14 @@ def test_adapters_add_up_with_their_weights(models: Callable[[str], Path], tmp_p
     ]  # fmt: skip
 
 
+def test_an_adapter_is_looked_for_before_the_model_is_loaded(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loading, "load", lambda *args, **more: pytest.fail("it was loaded"))
+    with pytest.raises(EditorUnavailable, match="no LoRA"):
+        edit(models("Flux2KleinPipeline"), loras=(lora.Lora(str(tmp_path / "nope.safetensors")),))
+
+
 def test_longcat_takes_adapters_too(models: Callable[[str], Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 

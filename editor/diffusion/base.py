@@ -242,6 +242,7 @@ class DiffusionEditor:
             raise
 
     def _load(self) -> Loaded:
+        adapters = lora.locate(self.options.loras)
         model = loading.locate(self._pinned())
         found = loading.pipeline_class(model.folder)
         if found not in self.pipelines:
@@ -251,20 +252,27 @@ class DiffusionEditor:
         loading.check(model.folder)
         device = _device(self.options.device, model, self.name)
         quantize.check(self.options.quantize, device)
+        preset = self.preset(model)
+        if preset.lora:
+            adapters += lora.locate((lora.parse(preset.lora),), merged=True)
         with memory.current(device):
-            return self._load_on(device, model, found)
+            return self._load_on(device, model, self.runs.get(found, found), preset, adapters)
 
-    def _load_on(self, device: Any, model: loading.Model, found: str) -> Loaded:
+    def _load_on(
+        self,
+        device: Any,
+        model: loading.Model,
+        kind: str,
+        preset: speed.Preset,
+        adapters: tuple[lora.Adapter, ...],
+    ) -> Loaded:
         import torch
 
         method = self.options.quantize
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-        pipe = loading.load(model, self.runs.get(found, found), dtype, image_processor=self.image_processor)
+        pipe = loading.load(model, kind, dtype, image_processor=self.image_processor)
         self.prepare(pipe)
-        preset = self.preset(model)
-        if preset.lora:
-            lora.merge(pipe, lora.parse(preset.lora))
-        lora.apply(pipe, self.options.loras)
+        lora.apply(pipe, adapters)
         memory.release(device)  # what a model before this one left
         quantized = quantize.apply(pipe, method, device)
         memory.release(device)

@@ -31,6 +31,15 @@ class Lora:
         return {"source": self.source, "weight": self.weight}
 
 
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A file on this disk. merged: added to the weights themselves, so that it takes no work of its own."""
+
+    file: Path
+    weight: float
+    merged: bool
+
+
 def parse(text: str) -> Lora:
     """Read PATH_OR_ID[:weight]. Raises UsageError."""
     source, colon, tail = text.strip().rpartition(":")
@@ -54,29 +63,26 @@ def parse(text: str) -> Lora:
     return Lora(source, weight)
 
 
-def merge(pipe: Any, lora: Lora) -> None:
-    """Add an adapter to the weights themselves, so that it takes no work of its own. Raises EditorUnavailable."""
-    _require_peft()
-    _load(pipe, find(lora.source), "merged")
-    pipe.fuse_lora(components=["transformer"], lora_scale=lora.weight)
-    pipe.unload_lora_weights()
-
-
-def apply(pipe: Any, loras: tuple[Lora, ...]) -> None:
-    """Load adapters into a pipeline and switch them all on. Raises EditorUnavailable."""
-    if not loras:
-        return
-    _require_peft()
-    names = [f"lora{number}" for number in range(len(loras))]
-    for name, lora in zip(names, loras, strict=True):
-        _load(pipe, find(lora.source), name)
-    carrier = pipe if hasattr(pipe, "set_adapters") else pipe.transformer
-    carrier.set_adapters(names, [lora.weight for lora in loras])
-
-
-def _require_peft() -> None:
-    if find_spec("peft") is None:
+def locate(loras: tuple[Lora, ...], *, merged: bool = False) -> tuple[Adapter, ...]:
+    """The adapters' files, before the model takes its time to load. Raises EditorUnavailable."""
+    if loras and find_spec("peft") is None:
         raise EditorUnavailable(f"Adapters need peft: {loading.INSTALL}")
+    return tuple(Adapter(find(each.source), each.weight, merged) for each in loras)
+
+
+def apply(pipe: Any, adapters: tuple[Adapter, ...]) -> None:
+    """Load adapters into a pipeline, those to be merged first, and switch on the others. Raises EditorUnavailable."""
+    for each in adapters:
+        if each.merged:
+            _load(pipe, each.file, "merged")
+            pipe.fuse_lora(components=["transformer"], lora_scale=each.weight)
+            pipe.unload_lora_weights()
+    switched = {f"lora{number}": each for number, each in enumerate(adapters) if not each.merged}
+    for name, each in switched.items():
+        _load(pipe, each.file, name)
+    if switched:
+        carrier = pipe if hasattr(pipe, "set_adapters") else pipe.transformer
+        carrier.set_adapters(list(switched), [each.weight for each in switched.values()])
 
 
 def find(source: str) -> Path:
