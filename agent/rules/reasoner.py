@@ -29,10 +29,9 @@ _PASSED_ON: dict[Language, str] = {
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What an instruction comes to: the operations of its plan, or why there are none."""
+    """What an instruction comes to: the operations of its plan; none where it has no plan here."""
 
     ops: tuple[Op, ...]
-    why_not: str = ""
 
     @property
     def only_strengthens_colour(self) -> bool:
@@ -81,14 +80,14 @@ class RulesReasoner:
         """Measure each expected effect of the plan; see critic.consistency for the formula."""
         request = self._request(task)
         if not request.ops:
-            return Consistency(meets_instruction="partial", raw_score=5, reason=_cannot(request, task))
+            return Consistency(meets_instruction="partial", raw_score=5, reason=_cannot(task))
         return critic.consistency(self._readings(task, request.ops, result), facts, task.language)
 
     def conclude(self, task: Task, result: Image, consistency: Consistency, facts: Facts) -> Verdict:
         """Success, Reflection with a step for what is missing or overdone, Failed, or unknown; numbers included."""
         request = self._request(task)
         if not request.ops:
-            return Verdict(tag="unknown", reasoning=_cannot(request, task), final=True)
+            return Verdict(tag="unknown", reasoning=_cannot(task), final=True)
         return critic.conclude(task, request.ops, result, self._readings(task, request.ops, result), facts)
 
     def judge(self, task: Task, result: Image, facts: Facts) -> Quality:
@@ -101,8 +100,8 @@ class RulesReasoner:
         masked = task.mask is not None
         try:
             request = _Request(tuple(op for step in plan.steps for op in grammar.parse(step, masked=masked)))
-        except (EditError, UsageError) as error:
-            request = _Request((), str(error))
+        except (EditError, UsageError):
+            request = _Request(())
         with self._lock:
             self._requests[task.instruction, masked] = request
         return request
@@ -115,8 +114,8 @@ class RulesReasoner:
             return known
         try:
             return self._remember(task, planner.plan(task.instruction, masked=task.mask is not None))
-        except (Refused, EditError, UsageError) as error:
-            return _Request((), str(error))
+        except (Refused, EditError, UsageError):
+            return _Request(())
 
     def _readings(self, task: Task, ops: tuple[Op, ...], result: Image) -> list[Reading]:
         """Measured once for score, conclude and judge of the same pair."""
@@ -137,7 +136,7 @@ def _is_grey(image: Image) -> bool:
     return float(np.hypot(colours[..., 1], colours[..., 2]).mean()) < GREY
 
 
-def _cannot(request: _Request, task: Task) -> str:
+def _cannot(task: Task) -> str:
     if task.language == "zh":
-        return f"内置的评审无法测量这一请求：{request.why_not}"
-    return f"The built-in critic cannot measure this request: {request.why_not}"
+        return "内置的评审无法测量这一请求；--reasoner vlm 会看图评判。"
+    return "The built-in critic cannot measure this request; --reasoner vlm looks at the pictures."
