@@ -11,12 +11,13 @@ from agent.rules import critic, wording
 from agent.rules.reasoner import RulesReasoner
 from agent.types import Reasoner, Task, Verdict
 from editor.base import EditRequest
-from editor.builtin import grammar
+from editor.builtin import grammar, regions
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import WHOLE, Op, Region
 from editor.builtin.engine import ABILITIES, BuiltinEditor
 from editor.measure import measure
 from tests.test_effects import leaf, scene
+from tests.test_regions import example
 
 LEAF = Region("named", "leaf")
 ON_LEAVES = {name for name, row in OPERATIONS.items() if row.kind == "plant"}
@@ -93,6 +94,19 @@ def test_a_part_within_a_part_is_spared() -> None:
     spared = edit(source, "darken the left half, but not the top").astype(int)
     assert np.array_equal(spared[:10], source[:10])
     assert np.array_equal(spared[-10:], whole[-10:])
+
+
+def test_trees_are_not_the_lawn_below_them_unless_there_is_little_else() -> None:
+    trees = grammar.parse_region("the trees")
+    wood, meadow = example("autumn-mountain.jpg"), example("mountain-path.jpg")
+    grass, found = (regions.find(wood, part).mask for part in (Region("named", "grass"), trees))
+    assert grass is not None
+    assert found is not None
+    assert np.mean(found > 127) > 0.1
+    assert np.mean((found > 127) & (grass > 127)) < 0.001
+    assert np.array_equal(
+        regions.find(meadow, trees).mask, regions.find(meadow, Region("named", "foliage")).mask
+    )
 
 
 def test_what_succeeded_is_left_out_of_the_correction() -> None:

@@ -41,6 +41,7 @@ _COMMAND = re.compile(r"\b(?:make|turn|let|give|add|more|be)\b|[让把将使令�
 _JOINING = re.compile(
     r"^(?:with|in|of|by|as|and|a|an|the|style|look|feel|mood|vibe|effect)\s+", re.IGNORECASE
 )
+_WHOLE_PLANTS = {"the foliage", "the trees", "树叶", "树木"}
 _HANGING = re.compile(
     r"\b(?:on|of|in|at|from|to|under|behind|near)(?:\s+(?:the|a|an|my|this|that))?$", re.IGNORECASE
 )
@@ -302,8 +303,8 @@ def _regions(entry: Entry, folded: str, language: Language) -> tuple[str, ...]:
     else:
         named = [table[m] for m in _longest_first(tuple(table)).findall(folded)]
     regions = tuple(dict.fromkeys(named))
-    if len(regions) > 1 and set(regions) <= {"the leaf", "the foliage", "叶片", "树叶"}:
-        return regions[-1:] if regions[-1] in ("the foliage", "树叶") else regions[:1]
+    if len(regions) > 1 and set(regions) <= {"the leaf", "叶片"} | _WHOLE_PLANTS:
+        return tuple(region for region in regions if region in _WHOLE_PLANTS)[-1:]
     return regions or ("",)
 
 

@@ -6,6 +6,7 @@ from editor.builtin.core import Operation, Region
 
 LEAF = Region("named", "leaf")
 FOLIAGE = Region("named", "foliage")
+TREES = Region("named", "foliage", minus=Region("named", "grass"))
 SKY = Region("named", "sky")
 SKIN = Region("named", "skin")
 SUBJECT = Region("named", "subject")
@@ -89,7 +90,7 @@ _ROWS = (
     Operation("paling", "plant", "plant:paling", "the leaf turns pale, light green to whitish", region=LEAF),
     Operation("browning", "plant", "plant:browning", "brown and dry all over", region=LEAF),
     Operation("greening", "plant", "plant:greening", "healthy, saturated green", region=FOLIAGE),
-    Operation("autumn", "plant", "plant:autumn", "autumn colours, varied from yellow to red", region=FOLIAGE),
+    Operation("autumn", "plant", "plant:autumn", "autumn colours, varied from yellow to red", region=TREES),
 )
 # fmt: on
 

@@ -27,7 +27,8 @@ class Region:
     "rect" (rect = x, y, width, height in pixels); "mask" (the mask the user gave; noun is what the user calls it).
     within: a place that a named or coloured part is cut down to ("the sky in the top left"), or "".
     invert: everything but this part. minus: what is taken out of it where they overlap ("the foliage, not the
-    grass"). text: the user's own words, for messages.
+    grass"); without words of its own it is only implied (trees are not the lawn below them), and yields where
+    little else would be left. text: the user's own words, for messages.
     """
 
     kind: RegionKind = "whole"

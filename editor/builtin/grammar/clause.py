@@ -28,6 +28,9 @@ _QUANTIFIERS = {"his", "her", "its", "this", "these", "those", "all", "each", "e
                 "一辆", "一朵", "一片", "一张"}  # fmt: skip
 _NATURAL = {("sky", "blue"), ("sky", "grey"), ("sky", "white"), ("foliage", "green"), ("leaf", "green"),
             ("grass", "green"), ("water", "blue"), ("skin", "pink"), ("skin", "brown")}  # fmt: skip
+_TREES = {"tree", "trees", "forest", "树", "树木", "森林", "树林"}
+_LAWN = Region("named", "grass")
+"""What stands below trees, and is none."""
 _MASSES = {"sky", "water", "ground", "grass", "foliage", "background"}
 """Parts that are no single things: where one is on the left, it goes on to the right."""
 _BESIDE = {"behind", "around", "near", "under"}
@@ -304,7 +307,8 @@ def _part(tokens: list[Token], text: str) -> Region:
         name = named.pop()
         if tone and (name, tone) not in _NATURAL:
             return Region("color", tone, noun=_noun(tokens), text=text, within=within)
-        return Region("named", name, text=text, within=within)
+        trees = name == "foliage" and any(t.text in _TREES for t in kinds["region"])
+        return Region("named", name, text=text, within=within, minus=_LAWN if trees else None)
     if kinds["place"]:
         where = _place_name(kinds["place"])
         if tone or not where:

@@ -79,6 +79,8 @@ _MESSAGES = {
 }
 """English and Chinese."""
 _CUTS = ("subject", "background")
+_REMAINS = 0.25
+"""Where less than this share of a part would be left, what is only implied to lie outside of it is that part."""
 _INSIDE = 0.02
 """A named part that covers less than this share of the user's own mask is not what the mask shows."""
 
@@ -111,13 +113,18 @@ def find(image: Image, region: Region, limit: Mask | None = None) -> Found:
     if region.invert:
         mask = 255 - mask
     if region.minus is not None:
-        mask = cast("Mask", np.minimum(mask, 255 - _spared(image, region.minus)))
+        mask = _without(mask, _spared(image, region.minus), implied=not region.minus.text)
     if limit is not None:
         mask = cast("Mask", np.minimum(mask, limit))
     # all but the user's own mask, inside that mask, is nothing, whatever its soft edge would leave
     if not mask.any() or (region.kind == "mask" and region.invert):
         raise RegionNotFound(_say("nothing", text))
     return Found(mask, confidence, text)
+
+
+def _without(mask: Mask, spared: Mask, implied: bool) -> Mask:
+    left = cast("Mask", np.minimum(mask, 255 - spared))
+    return mask if implied and left.sum() < _REMAINS * mask.sum() else left
 
 
 def _spared(image: Image, region: Region) -> Mask:
