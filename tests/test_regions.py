@@ -292,6 +292,20 @@ class TestSubject:
             find(crowded, named("subject"))
 
     @pytest.mark.parametrize(
+        ("step", "said"),
+        [("crop to the subject", "was found with low confidence"), ("裁剪到主体", "不太确定")],
+    )
+    def test_a_crop_to_what_was_found_in_doubt_says_so(self, step: str, said: str) -> None:
+        from skimage.data import coffee
+
+        from editor.base import EditRequest
+        from editor.builtin import BuiltinEditor
+
+        notes = BuiltinEditor().edit(EditRequest(coffee(), step)).notes
+        assert len(notes) == 1
+        assert said in notes[0]
+
+    @pytest.mark.parametrize(
         ("text", "said"),
         [("the background", "“the background” cannot be told apart"), ("背景", "无法可靠地分辨“背景”")],
     )

@@ -59,6 +59,12 @@ class Op:
     params: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
 
+    @property
+    def about(self) -> Region:
+        """The part of the photo that must be found: what a crop keeps, or the region."""
+        kept = self.params.get("to")
+        return kept if isinstance(kept, Region) else self.region
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, for the trace."""
         region = str(self.region)

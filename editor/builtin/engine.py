@@ -92,7 +92,9 @@ def run(image: Image, op: Op, limit: Mask | None, rng: np.random.Generator) -> t
             )
         height, width = image.shape[:2]
         context = Context(limit, rng, (0, 0, width, height), image)
-        return resolve(row.function)(image, op, context), Applied(op, None, 1.0)
+        return resolve(row.function)(image, op, context), Applied(
+            op, None, regions.find(image, op.about, limit).confidence
+        )
     found = regions.find(image, op.region, limit)
     mask = found.mask
     if row.scope == "photo" or mask is None:
@@ -139,7 +141,7 @@ def _doubts(done: list[Applied], instruction: str) -> list[str]:
         return [
             say(
                 "“{}” was found with low confidence ({:.0%}): check it, or say where it is with --mask or --region.",
-                a.op.region.text or a.op.region.name,
+                a.op.about.text or a.op.about.name,
                 a.confidence,
             )
             for a in done
