@@ -148,6 +148,10 @@ def test_an_interrupt_at_the_import_locks_comes_a_moment_later(monkeypatch: pyte
         assert scope["done"]
         with pytest.raises(KeyboardInterrupt):
             time.sleep(5)
+        exec(locking, scope)
+        with pytest.raises(KeyboardInterrupt):
+            boundary.heed()
+        time.sleep(10 * boundary.AGAIN_SECONDS)  # one interrupt is raised once
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -178,6 +178,8 @@ def _innermost(error: BaseException) -> str:
 
 
 _signalled = False
+_later: threading.Timer | None = None
+"""Raises an interrupt that came at the import locks."""
 
 
 def _listen() -> None:
@@ -196,14 +198,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
     There it can swallow what is raised and keep the lock, and whoever imports in another thread waits for ever.
     """
-    global _signalled
+    global _signalled, _later
     _signalled = True
     if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
         raise KeyboardInterrupt
-    threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,)).start()
+    _later = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
+    _later.start()
 
 
 def heed() -> None:
     """Raise KeyboardInterrupt if one was raised before: compiled modules swallow those that come while they load."""
     if _signalled:
+        if _later is not None:  # or it would come twice, and the second one while the trace is closed
+            _later.cancel()
+            _later.join()
         raise KeyboardInterrupt
