@@ -178,17 +178,19 @@ class TraceWriter:
             self._events_fd = None
 
     def _open(self) -> None:
+        events = self.path / "events.jsonl"
         try:
             self.path.mkdir(parents=True)
+            self._made = True
             try:
                 (self.path / "images").mkdir()
                 write_json(self.path / "run.json", redact(self._header))
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-                self._events_fd = os.open(self.path / "events.jsonl", flags, 0o644)
-                self._made = True
-            except BaseException:  # a full disk, Ctrl-C: no half of a run
-                self._made = False
-                shutil.rmtree(self.path, ignore_errors=True)
+                self._events_fd = os.open(events, flags, 0o644)
+            except BaseException:
+                if not events.exists():  # a full disk, Ctrl-C: no half of a run
+                    self._made = False
+                    shutil.rmtree(self.path, ignore_errors=True)
                 raise
         except OSError as error:
             raise TraceError(f"Cannot write the run folder {self.path}: {error.strerror or error}") from error
