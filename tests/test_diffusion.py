@@ -243,6 +243,13 @@ def test_no_network_says_what_to_do() -> None:
         editors.make("someone/some-model")
 
 
+def test_a_family_without_published_weights_wants_a_folder() -> None:
+    with pytest.raises(
+        EditorUnavailable, match=r"No weights of z-image-omni are published yet.*--editor-model"
+    ):
+        editors.make("z-image-omni").edit(EditRequest(scene(), STEP))
+
+
 @pytest.mark.parametrize(
     "family", [family for family in editors.families() if family.revision], ids=lambda family: family.name
 )
@@ -252,11 +259,11 @@ def test_a_familys_own_model_is_pinned_unless_told_otherwise(
     def asked_for(model: str | None) -> str:
         wanted: list[str] = []
 
-        def locate(name: str) -> loading.Model:
+        def class_of(name: str) -> str:
             wanted.append(name)
             raise EditorUnavailable("stop")
 
-        monkeypatch.setattr(loading, "locate", locate)
+        monkeypatch.setattr(loading, "class_of", class_of)
         with pytest.raises(EditorUnavailable, match="stop"):
             family(Options(model=model)).edit(EditRequest(scene(), STEP))
         return wanted[0]

@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from editor.base import EditorUnavailable
-from editor.diffusion import hub, loading, lora
+import editor as editors
+from editor.base import EditorUnavailable, EditRequest
+from editor.diffusion import base, hub, loading, lora
+from tests.conftest import scene
 
 pytest.importorskip("diffusers", reason="torch and diffusers are not installed")
 constants = pytest.importorskip("huggingface_hub.constants")
@@ -218,6 +220,24 @@ def test_too_little_disk_counts_what_is_still_missing(served: Hub, monkeypatch: 
     full = shutil.disk_usage(Path.cwd())._replace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: full)
     assert loading.locate("org/name").revision == COMMIT  # nothing is missing
+
+
+def test_another_familys_model_is_not_downloaded(served: Hub) -> None:
+    with pytest.raises(EditorUnavailable, match="org/name is a ZImagePipeline; flux2-klein runs"):
+        editors.make("flux2-klein", options=base.Options(model="org/name")).edit(EditRequest(scene(), "dusk"))
+    assert served.sent == ["model_index.json"]
+
+
+def test_a_large_model_is_not_downloaded_where_it_cannot_run(served: Hub) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("this machine has a GPU")
+    served.sizes["vae/model.safetensors"] = 2 * base.SMALL_MODEL
+    with pytest.raises(EditorUnavailable, match=r"No GPU was found.*--device cpu.*--editor builtin"):
+        editors.make("z-image", options=base.Options(model="org/name")).edit(
+            EditRequest(scene(), "make it dusk")
+        )
+    assert served.sent == ["model_index.json"]
 
 
 def test_a_repository_that_is_no_model(served: Hub) -> None:

@@ -242,16 +242,16 @@ class DiffusionEditor:
             raise
 
     def _load(self) -> Loaded:
-        adapters = lora.locate(self.options.loras)
-        model = loading.locate(self._pinned())
-        found = loading.pipeline_class(model.folder)
+        name = self._pinned()
+        # what is wrong is told before a model is downloaded for nothing
+        found = loading.class_of(name)
         if found not in self.pipelines:
-            raise EditorUnavailable(
-                f"{model.name} is a {found}; {self.name} runs {', '.join(self.pipelines)}."
-            )
-        loading.check(model.folder)
-        device = _device(self.options.device, model, self.name)
+            raise EditorUnavailable(f"{name} is a {found}; {self.name} runs {', '.join(self.pipelines)}.")
+        device = _device(self.options.device, name, self.name)
         quantize.check(self.options.quantize, device)
+        adapters = lora.locate(self.options.loras)
+        model = loading.locate(name)
+        loading.check(model.folder)
         preset = self.preset(model)
         if preset.lora:
             adapters += lora.locate((lora.parse(preset.lora),), merged=True)
@@ -295,6 +295,10 @@ class DiffusionEditor:
         return loaded
 
     def _pinned(self) -> str:
+        if not self.options.model and not self.revision:
+            raise EditorUnavailable(
+                f"No weights of {self.name} are published yet; give a folder of them with --editor-model DIR."
+            )
         named = self.options.model or self.model
         return f"{named}@{self.revision}" if named == self.model and self.revision else named
 
@@ -425,9 +429,12 @@ class DiffusionEditor:
         return tuple(notes)
 
 
-def _device(asked: str, model: loading.Model, name: str) -> Any:
-    """The torch device. Raises EditorUnavailable when there is no accelerator, or a CPU would take too long, and
-    UsageError for a GPU that is not there."""
+def _device(asked: str, model: str, name: str) -> Any:
+    """The torch device for a model by path or hub id.
+
+    Raises EditorUnavailable when there is no accelerator, or a CPU would take too long, and UsageError for a GPU that
+    is not there.
+    """
     import torch
 
     first = devices.parse(asked)[0]
@@ -441,8 +448,7 @@ def _device(asked: str, model: loading.Model, name: str) -> Any:
         return torch.device("cuda:0")
     if torch.backends.mps.is_available():
         return torch.device("mps")
-    size = sum(path.stat().st_size for path in model.folder.glob("*/*.safetensors"))
-    if size > SMALL_MODEL:
+    if loading.weights_size(model) > SMALL_MODEL:
         raise EditorUnavailable(
             f"No GPU was found, and on a CPU an edit with {name} takes many minutes: give --device cpu to do so "
             "all the same, or --editor builtin."

@@ -29,16 +29,16 @@ def snapshot(
     from huggingface_hub import snapshot_download
 
     with _errors(repo, offline):
-        commit, sizes = _published(repo, revision, wanted)
-        _check_disk(repo, commit, sizes)
+        commit, files = _published(repo, revision, wanted)
+        _check_disk(repo, commit, files)
         # by the revision as given, so that the cache knows what it meant when there is no network
         return Path(snapshot_download(repo, revision=revision, local_files_only=commit is None, **wanted))
 
 
-def names(repo: str, revision: str | None, wanted: dict[str, list[str]]) -> list[str]:
-    """The wanted files of a repository by name; none when the hub cannot be asked. Raises EditorUnavailable."""
+def sizes(repo: str, revision: str | None, wanted: dict[str, list[str]]) -> dict[str, int]:
+    """Bytes of a repository's wanted files by name; none when the hub cannot be asked. Raises EditorUnavailable."""
     with _errors(repo, FOLDER_HELPS):
-        return list(_published(repo, revision, wanted)[1])
+        return _published(repo, revision, wanted)[1]
 
 
 def file(repo: str, name: str, revision: str | None, offline: str = FOLDER_HELPS) -> Path:
@@ -46,10 +46,10 @@ def file(repo: str, name: str, revision: str | None, offline: str = FOLDER_HELPS
     from huggingface_hub import hf_hub_download
 
     with _errors(repo, offline):
-        commit, sizes = _published(repo, revision, {})
-        if commit is not None and name not in sizes:
+        commit, files = _published(repo, revision, {})
+        if commit is not None and name not in files:
             raise EditorUnavailable(f"{repo} on the hub has no {name}.")
-        _check_disk(repo, commit, {name: sizes.get(name, 0)})
+        _check_disk(repo, commit, {name: files.get(name, 0)})
         return Path(hf_hub_download(repo, name, revision=revision, local_files_only=commit is None))
 
 
@@ -89,16 +89,16 @@ def _published(
         return None, {}
     except Exception:  # no network, in whatever way the client's own library says so
         return None, {}
-    sizes = {each.rfilename: each.size or 0 for each in info.siblings or ()}
-    return info.sha, {name: sizes[name] for name in filter_repo_objects(sizes, **wanted)}
+    files = {each.rfilename: each.size or 0 for each in info.siblings or ()}
+    return info.sha, {name: files[name] for name in filter_repo_objects(files, **wanted)}
 
 
-def _check_disk(repo: str, commit: str | None, sizes: dict[str, int]) -> None:
+def _check_disk(repo: str, commit: str | None, files: dict[str, int]) -> None:
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
     held = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
-    rest = sum(size for name, size in sizes.items() if not (held / name).exists())
+    rest = sum(size for name, size in files.items() if not (held / name).exists())
     place = cache
     while not place.exists():
         place = place.parent

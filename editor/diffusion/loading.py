@@ -76,8 +76,8 @@ def class_of(name: str) -> str:
     if is_path(name):
         return pipeline_class(_folder(name))
     require_modules()
-    repo, _, revision = name.partition("@")
-    return pipeline_class(hub.file(repo, INDEX, revision or None).parent)
+    repo, revision = _on_hub(name)
+    return pipeline_class(hub.file(repo, INDEX, revision).parent)
 
 
 def locate(name: str) -> Model:
@@ -87,13 +87,27 @@ def locate(name: str) -> Model:
     """
     if is_path(name):
         return Model(name, _folder(name))
+    repo, revision = _on_hub(name)
+    folder = hub.snapshot(repo, revision, hub.MODEL)
+    return Model(name, folder, folder.name)  # a snapshot's folder is called by its commit
+
+
+def weights_size(name: str) -> int:
+    """Bytes of a model's weights, as the hub lists them: nothing is downloaded. Raises EditorUnavailable."""
+    if not is_path(name):
+        repo, revision = _on_hub(name)
+        if files := hub.sizes(repo, revision, hub.MODEL):
+            return sum(size for file, size in files.items() if file.endswith(".safetensors"))
+    return sum(path.stat().st_size for path in locate(name).folder.glob("*/*.safetensors"))
+
+
+def _on_hub(name: str) -> tuple[str, str | None]:
     if not is_hub_id(name):
         raise EditorUnavailable(
             f"{name!r} is neither a folder nor a name on the hub such as Qwen/Qwen-Image-Edit-2511."
         )
     repo, _, revision = name.partition("@")
-    folder = hub.snapshot(repo, revision or None, hub.MODEL)
-    return Model(name, folder, folder.name)  # a snapshot's folder is called by its commit
+    return repo, revision or None
 
 
 def _folder(name: str) -> Path:

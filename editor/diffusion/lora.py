@@ -105,7 +105,7 @@ def find(source: str) -> Path:
 
 def _from_hub(source: str) -> Path:
     repo, _, revision = source.partition("@")
-    if len(hub.names(repo, revision or None, hub.ADAPTER)) > 1:
+    if len(hub.sizes(repo, revision or None, hub.ADAPTER)) > 1:
         raise EditorUnavailable(f"{source} holds several adapters; name one, as {repo}/FILE.safetensors.")
     return _only_file(hub.snapshot(repo, revision or None, hub.ADAPTER, f"run `hf download {repo}`"), source)
 
