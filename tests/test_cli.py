@@ -46,12 +46,13 @@ def reedit(
 
     def run(*args: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["reedit", *map(str, args)])
-        before = signal.getsignal(signal.SIGTERM)
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             with pytest.raises(SystemExit) as stop:
                 main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        finally:  # a command that is done ignores Ctrl-C, and so would all that this process starts
+            for number, handler in before.items():
+                signal.signal(number, handler)
         said = capsys.readouterr()
         assert "Traceback" not in said.err
         return Said(int(stop.value.code or 0), said.out, said.err)
