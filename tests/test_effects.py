@@ -350,3 +350,16 @@ def test_a_veil_taken_off_is_no_overdone_colour() -> None:
     for op in ops:
         result = run(op, result)
     assert not any(r.verdict in ("strong", "reversed") for r in assess(ops, veiled, result))
+
+
+@pytest.mark.parametrize(
+    "step", ["green tint in the shadows", "阴影加点绿", "contrast -20, clarity +15, vibrance +10"]
+)
+def test_what_was_done_with_little_room_is_not_called_a_failure(step: str) -> None:
+    ops = grammar.parse(step)
+    result = scene()
+    for op in ops:
+        result = run(op, result)
+    readings = assess(ops, scene(), result)
+    assert not any(r.verdict in ("weak", "reversed") for r in readings)
+    assert any(r.verdict in ("weak", "reversed") for r in assess(ops, scene(), scene()))

@@ -240,7 +240,7 @@ def _split_tone(op: Op) -> tuple[_Row, ...]:
     halves: tuple[tuple[str, Area], ...] = (("shadows", "dark_half"), ("highlights", "light_half"))
     for name, area in halves:
         color = op.params.get(name)
-        if color:
+        if color and color != "grey":  # a zone that is to stay as it is
             rows.append(_Row("push", 0.7, 30, f"the {name} take the colour", area, str(color)))
     return tuple(rows)
 

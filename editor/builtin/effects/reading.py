@@ -42,6 +42,7 @@ _DISTURBS: dict[str, frozenset[str]] = {
     "auto_levels": frozenset({"tone", "structure", "colour"}),
     "dehaze": frozenset({"tone", "structure", "colour"}),
     "fade": frozenset({"tone", "colour", "noise"}),
+    "-contrast": frozenset({"tone", "structure", "chroma", "vibrance"}),
     "sepia": frozenset({"colour", "contrast"}),
     "black_and_white": frozenset({"colour", "contrast"}),
     "grain": frozenset({"texture"}),
@@ -49,7 +50,10 @@ _DISTURBS: dict[str, frozenset[str]] = {
     "invert": frozenset({"tone", "colour"}),
     "posterize": _ALL,
 }
-"""kind or name of an operation -> families of metrics, or metrics, whose shortfall it may have caused."""
+"""kind or name of an operation -> families of metrics, or metrics, whose shortfall it may have caused.
+
+"-name": where the operation takes away what it would add.
+"""
 
 
 _LAID_ON = frozenset({"brown", "plain"})
@@ -208,15 +212,16 @@ def _untangled(reading: Reading, readings: list[Reading], pair: Pair) -> Reading
             place = next(i for i, other in enumerate(readings) if other.op is op)
             earlier = [other for other in readings[:place] if other in others]
             others = [other for other in readings[place:] if other in others]
-            if reading.verdict == "reversed" and any(about & _disturbed(other.op.name) for other in earlier):
+            if reading.verdict == "reversed" and any(about & _disturbed(other.op) for other in earlier):
                 reading = replace(reading, verdict="weak")
-        if any(about & _disturbed(other.op.name) for other in others):
+        if any(about & _disturbed(other.op) for other in others):
             return replace(reading, verdict="unmeasurable")
     return reading
 
 
-def _disturbed(name: str) -> frozenset[str]:
-    return _DISTURBS.get(name) or _DISTURBS[OPERATIONS[name].kind]
+def _disturbed(op: Op) -> frozenset[str]:
+    signed = f"-{op.name}" if op.amount < 0 else op.name
+    return _DISTURBS.get(signed) or _DISTURBS.get(op.name) or _DISTURBS[OPERATIONS[op.name].kind]
 
 
 def _overlap(first: Op, second: Op) -> bool:
