@@ -75,7 +75,7 @@ def pipeline(name: str, transformer: Any, *, tiny: bool, device: Any, dtype: Any
     small.set_progress_bar_config(disable=True)
     if tiny:
         small.register_modules(transformer=transformer)
-        return small.to(device)
+        return small.to(device, dtype)
     parts = dict(small.components)
     settings = {key: small.config[key] for key in ("is_distilled",) if key in small.config}
     for part, size in sizes.items():
