@@ -129,11 +129,16 @@ def compile_blocks(transformer: Any) -> None:
 def _either(
     fast: Callable[..., Any], plain: Callable[..., Any], compilation: _Compilation
 ) -> Callable[..., Any]:
+    from torch import Tensor
+    from torch.utils._pytree import tree_map_only
+
     @functools.wraps(plain)
     def forward(*args: Any, **kwargs: Any) -> Any:
         fault = ""
         if compilation.on:
             try:
+                # a graph is bound to what its inputs are views of as well: one more would be made for the first block
+                args, kwargs = tree_map_only(Tensor, Tensor.detach, (args, kwargs))
                 return fast(*args, **kwargs)
             except (
                 Exception
