@@ -320,6 +320,8 @@ def test_what_was_left_out_is_told() -> None:
         ("缺钾，严重", "缺钾", 1),
         ("让皮肤晒黑一点", "晒黑", -1),
         ("电影感强一点", "电影感", 1),
+        ("blur the background, but not too much", "blur the background", -1),
+        ("warm it up without making it orange", "warm it up", -1),
     ],
 )
 def test_a_degree_may_stand_behind(request_: str, plain: str, sign: int) -> None:

@@ -61,7 +61,7 @@ _COMMANDS = {"action", "verb", "ba", "up", "down", "add", "remove", "recolor", "
 _JOIN = r"(?:[\s,，;；.。、!！]|\b(?:and|then)\b|然后|接着|并且|[再并])+"
 _OUTER = re.compile(rf"^{_JOIN}|{_JOIN}$", re.IGNORECASE)
 """What joins a clause to others, at either end."""
-_TOO = re.compile(r"\b(?:too|overly)\b|太|过于", re.IGNORECASE)
+_TOO = re.compile(r"\b(?:too|overly|without (?:making|turning|getting))\b|太|过于|偏", re.IGNORECASE)
 _PROBE: dict[Language, str] = {"en": "brighten the photo", "zh": "把照片调亮"}
 _CONCRETE: dict[Language, str] = {
     "en": "The request is concrete; it is carried out as it stands.",
@@ -225,11 +225,16 @@ def _stands_alone(clause: str, masked: bool) -> bool:
 
 
 def _without_spared(text: str, language: Language, masked: bool) -> tuple[str, str]:
-    """`text` without a last clause that only says what is to stay as it is, and that clause: ", but not the sky"."""
+    """`text` without a first or last clause that only says what is to stay as it is, and that clause with its mark:
+    ", but not the sky".
+    """
     for cut in _CUT.finditer(text):
         head, tail = text[: cut.start()].rstrip(), text[cut.start() :]
         if head and not masked and _spares(_PROBE[language], tail):
             return head, tail
+        first, rest = _JOINTS[language][0] + head, text[cut.end() :].strip()
+        if rest and head and not masked and _spares(_PROBE[language], first):
+            return rest, first
     return text, ""
 
 
@@ -327,7 +332,8 @@ def _place(op: Op) -> str:
 
 def _units(wish: Wish, language: Language, masked: bool) -> list[_Unit]:
     if wish.entry is None:
-        return [_Unit(wish.text, grammar.parse(wish.text, masked=masked), own=True)]
+        text = _at_level(wish.text, wish.level, language, masked)
+        return [_Unit(text, grammar.parse(text, masked=masked), own=True)]
     sentences = [s for region in wish.regions for s in wish.entry.sentences(language, region)]
     sentences = [_at_level(s, wish.level, language, masked) for s in sentences]
     return [_Unit(s, grammar.parse(s, masked=masked), own=False, weight=wish.entry.weight) for s in sentences]

@@ -14,7 +14,7 @@ from editor.base import CannotDo, EditError, NotUnderstood
 from editor.builtin.catalog import OPERATIONS
 from editor.builtin.core import Op, Region
 from editor.builtin.grammar.amounts import label
-from editor.builtin.grammar.clause import PERSONS, SOFT, Clause
+from editor.builtin.grammar.clause import PERSONS, SOFT, Clause, unknown_words
 from editor.builtin.grammar.frames import interpret
 from editor.builtin.grammar.messages import Contradiction, say
 from editor.builtin.grammar.words import Source, Token
@@ -28,6 +28,7 @@ _NAMING = {"region", "place", "word", "color"}
 _NOT_SO = {"not so", "not as", "不要太", "不要那么", "不那么", "别那么", "没那么"}
 _HARDENING = {"contrast", "sharpen", "clarity"}
 """Of too much of these "soften it" asks for less."""
+_ZONES = {"highlights", "shadows", "blacks", "whites"}
 _CHAIN = {"变", "变得", "变成", "变为", "调", "调成", "改成"}
 
 
@@ -313,6 +314,10 @@ class Reader:
         clause = Clause([replace(t, kind="det") if t.kind in silent else t for t in part.tokens],
                         self.source.text, self.masked)  # fmt: skip
         if kinds & {"vein", "rest"} or (kinds & {"prop"} and not kinds & _NAMING):
+            if zones := [t.text for t in part.tokens if t.kind == "prop" and t.value in _ZONES]:
+                self.steps.append(
+                    Step(part.tokens, error=unknown_words(zones))
+                )  # tones are no place to leave out
             self.kept.append(Kept(None, text))
             return True
         clause.take("incolor", "only", "recolor")

@@ -160,7 +160,11 @@ def _is_attribute(clause: Clause, place: int) -> bool:
 
 def _complains(clause: Clause, repairing: bool) -> bool:
     heads = [clause.tokens[i] for i in clause.at("quality", "colorish")]
-    if not heads or clause.has("up", "down", "add", "remove", "too", "enough", "action", "look"):
+    if (
+        not heads
+        or clause.leaves_out()
+        or clause.has("up", "down", "add", "remove", "too", "enough", "action", "look")
+    ):
         return False
     zoned = any(clause.tokens[i].value in ("shadows", "highlights") for i in clause.at("prop"))
     if repairing:
