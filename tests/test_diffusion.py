@@ -412,8 +412,12 @@ def test_photo_plays_a_part_in_z_image_at_few_steps(models: Callable[[str], Path
     made = make(models("ZImageImg2ImgPipeline"), steps=2, strength=0.6)
     one, other = (made.edit(EditRequest(scene(seed=seed, width=256, height=256), STEP)) for seed in (1, 2))
     assert not np.array_equal(one.image, other.image)
+    whole = make(models("ZImageImg2ImgPipeline"), strength=1.0)
     with pytest.raises(UsageError, match="ignores the photo"):
-        editors.make("z-image", options=Options(strength=1.0))
+        whole.edit(EditRequest(scene(), STEP))
+    mask = np.zeros((64, 96), np.uint8)
+    mask[10:30, 10:30] = 255
+    assert whole.edit(EditRequest(scene(), STEP, mask=mask)).details["strength"] == 1
 
 
 # --- adapters -------------------------------------------------------------------------------------------------------

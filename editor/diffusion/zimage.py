@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from editor.base import UsageError
+from editor.base import EditRequest, EditResult, UsageError
 from editor.diffusion import sizing, words
-from editor.diffusion.base import Call, DiffusionEditor, Options
+from editor.diffusion.base import Call, DiffusionEditor
 from editor.diffusion.speed import distilled
 
 GRID = 16
@@ -34,12 +34,13 @@ class ZImage(DiffusionEditor):
     padded = True
     presets: ClassVar = distilled(9, 0.0)
 
-    def __init__(self, options: Options | None = None) -> None:
-        super().__init__(options)
-        if self.options.strength == 1:
+    def edit(self, request: EditRequest) -> EditResult:
+        """As every family; without a mask a strength of 1 is refused, which leaves nothing of the photo."""
+        if request.mask is None and self.options.strength == 1:
             raise UsageError(
                 "z-image ignores the photo at --editor-strength 1; 0.4 to 0.7 keeps its structure."
             )
+        return super().edit(request)
 
     def canvases(self, pipeline: str) -> tuple[sizing.Size, ...]:
         """Any size on its grid."""
