@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent import config
+from agent.batch import engine_ray
 from agent.errors import ConfigError
+from editor.builtin.ops import text as fonts
 
 
 def write(path: Path, text: str) -> None:
@@ -77,6 +79,8 @@ def test_a_user_without_a_home_has_no_file_of_settings(
     monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # as in a container that runs as any user
     monkeypatch.chdir(tmp_path)
     assert config.load(environ={}) == config.Settings()
+    assert fonts._font_folders()
+    assert not engine_ray._has_token()
 
 
 def test_dashes_are_underscores_and_paths_are_relative_to_their_file(tmp_path: Path) -> None:

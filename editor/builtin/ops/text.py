@@ -227,7 +227,7 @@ def _tiled(words: str, shape: tuple[int, ...]) -> _Print:
 
 
 def _font_folders() -> list[Path]:
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - there may be no home
     return [
         Path("/usr/share/fonts"),
         Path("/usr/local/share/fonts"),
