@@ -190,6 +190,8 @@ def _nan(folder: Path) -> None:
         (_index(vae=["os", "path"]), "would run code of os"),
         (_index(vae=["diffusers"]), "'vae' is no component"),
         (_index(vae=[]), "'vae' is no component"),
+        (_index(vae=None), "lacks its component vae"),
+        (_index(vae=[None, None]), "lacks its component vae"),
         (_index(**{"../../etc": ["diffusers", "AutoencoderKL"]}), "etc' is no component"),
         (_without("text_encoder", "layers.0.mlp.up_proj.weight"), "missing from its component text_encoder"),
         (_without("transformer", "cap_embedder.1.weight"), "missing from its component transformer"),

@@ -298,8 +298,9 @@ def test_a_model_counts_as_held_at_its_commit_only(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_clients_own_settings_are_left_as_they_were(served: Hub) -> None:
-    from huggingface_hub.utils import are_progress_bars_disabled
+    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
 
+    enable_progress_bars()  # another library may have switched them off
     log = logging.getLogger("huggingface_hub")
     log.setLevel(logging.INFO)
     try:

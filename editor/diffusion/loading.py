@@ -6,6 +6,7 @@ wrongly (an empty tokenizer, another family's folder, truncated weights) is refu
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import re
@@ -241,6 +242,9 @@ def load(model: Model, class_name: str, dtype: Any, *, image_processor: str | No
         raise EditorUnavailable(
             f"diffusers {diffusers.__version__} has no {class_name}: pip install -U diffusers"
         )
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is parameter.empty and index(model.folder).get(name) in (None, [None, None]):
+            raise EditorUnavailable(f"{model.name} lacks its component {name}; download the model again.")
     with quiet():
         try:
             given = _encoders(model.folder, dtype)
