@@ -212,12 +212,11 @@ def step_row(name: str, kind: str, here: Setting, plain: float | None) -> tuple[
     _forget_peak(here.device)
     passes = 2 if family_of(name).guided_twice and exact.guidance > 1 else 1
     step = passes * seconds(run, here.device, here.repeats)
-    switched_on = ", ".join(speed.in_use(done, transformer)) or "nothing"
     achieved = passes * work / step
     faster = "" if plain is None else f"{plain / step:.2f}"
     cells = [
         name, kind, f"{step:.4f}", str(passes), f"{achieved / 1e12:.1f}", f"{achieved / here.rate:.0%}", faster,
-        _peak(here.device), switched_on,
+        _peak(here.device), _said(done, transformer),
     ]  # fmt: skip
     return cells, step
 
@@ -238,6 +237,13 @@ def _prepare(transformer: Any, kind: str, device: Any) -> list[str]:
     if device.type == "cuda":
         done += speed.accelerate(transformer, device, compiled=quantize.compiles(method, device))
     return done
+
+
+def _said(done: Iterable[str], transformer: Any) -> str:
+    """What was switched on and held to the end, and why blocks could not be compiled."""
+    fault = speed.compilation_fault(transformer)
+    held = (*speed.in_use(done, transformer), fault and f"NOT COMPILED: {fault[:200]}")
+    return ", ".join(filter(None, held)) or "nothing"
 
 
 def _method(kind: str) -> quantize.Method:
@@ -262,7 +268,7 @@ def edit_row(name: str, kind: str, here: Setting, plain: float | None) -> tuple[
     share = f"{passes['computed'] // len(times)} of {passes['asked'] // len(times)}"
     cells = [
         name, kind, f"{edit:.2f}", str(steps), share, faster, _peak(here.device),
-        ", ".join(filter(None, (loaded.quantized, *speed.in_use(loaded.done, loaded.pipe.transformer)))) or "nothing",
+        _said((loaded.quantized, *loaded.done), loaded.pipe.transformer),
     ]  # fmt: skip
     return cells, edit
 

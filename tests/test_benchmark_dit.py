@@ -95,6 +95,26 @@ def test_rows_that_fail_or_come_too_late_are_told(
     assert cells(capsys.readouterr().out, "z-image | plain")[2] == "failed: CUDA out of memory"
 
 
+def test_a_row_says_why_blocks_were_not_compiled(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where compilation fails the editor runs uncompiled: a row must not take that for what compiled blocks do."""
+    from editor.diffusion import speed
+
+    def fails(*args: object, **more: object) -> None:
+        raise RuntimeError("no C compiler\nmore")
+
+    def prepare(transformer: object, kind: str, device: object) -> list[str]:
+        speed.compile_blocks(transformer)
+        return [speed.COMPILED]
+
+    monkeypatch.setattr("torch.compile", lambda forward, **options: fails)
+    monkeypatch.setattr(dit, "_prepare", prepare)
+    arguments = ["--tiny", "--device", "cpu", "--steps", "--repeats", "1", "--family", "flux2-klein"]
+    assert dit.main([*arguments, "--preset", "exact"]) == 0
+    assert cells(capsys.readouterr().out, "flux2-klein | exact")[-1] == "NOT COMPILED: no C compiler"
+
+
 def test_work_is_counted_as_arithmetic_says() -> None:
     import torch
 
