@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as PILImage
 
 from editor.base import Image, Mask, UsageError
 from editor.builtin import pixels
@@ -18,6 +19,7 @@ from editor.builtin.core import Context, Op, Region
 from editor.builtin.engine import resolve
 from editor.builtin.perception import decode, encode, from_oklab, oklab
 from editor.builtin.pixels import linear_light
+from tests.conftest import EXAMPLES
 
 LOOKS = [
     name
@@ -241,6 +243,23 @@ def test_white_balance_removes_a_cast_but_not_a_subject_colour() -> None:
     assert chroma(run(cast, "white_balance", 1.0)) < 0.35 * chroma(cast)
     leaves = (np.array([60, 140, 40]) * rng.uniform(0.5, 1.3, (80, 80, 1))).clip(0, 255).astype(np.uint8)
     assert chroma(run(leaves, "white_balance", 1.0)) > 0.6 * chroma(leaves)
+
+
+@pytest.mark.parametrize("name", ["brushes", "autumn-mountain", "mountain-path"])
+def test_white_balance_of_colourful_photos_goes_back_towards_what_they_were(name: str) -> None:
+    with PILImage.open(EXAMPLES / f"{name}.jpg") as opened:
+        photo = np.asarray(opened.convert("RGB").resize((320, 240)))
+    assert away(run(photo, "white_balance", 1.0), photo) < 0.01
+    for light in ([1.3, 0.95, 0.55], [0.65, 0.95, 1.3]):
+        lit = encode(decode(photo / np.float32(255)) * np.array(light, np.float32))
+        cast = np.rint(lit.clip(0, 1) * 255).astype(np.uint8)
+        balanced = run(cast, "white_balance", 1.0)
+        assert away(balanced, photo) < 0.75 * away(cast, photo)
+
+
+def away(picture: Image, photo: Image) -> float:
+    """Mean distance of a and b in OKLab."""
+    return float(np.linalg.norm(lab(picture)[..., 1:] - lab(photo)[..., 1:], axis=2).mean())
 
 
 @pytest.mark.parametrize("color", ["red", "blue", "yellow", "white", "black", "grey", "navy", "#40a060"])

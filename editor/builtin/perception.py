@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 
 from editor.base import Image
 from editor.builtin import colors
-from editor.builtin.pixels import Float, by_rows, from_float, highest, linear_light, lowest, planes
+from editor.builtin.pixels import (
+    Float,
+    by_rows,
+    from_float,
+    full,
+    highest,
+    linear_light,
+    lowest,
+    planes,
+    shrink,
+)
+from editor.pixels import gradient
 
 _RGB_TO_LMS = np.array(
     [
@@ -87,6 +98,23 @@ def samples(linear: Float, like: Image) -> Image:
         roots = np.sqrt(np.clip(linear, 0.0, 1.0)) * np.float32(_ROOTS)
         return _encode_table()[(roots + np.float32(0.5)).astype(np.uint16)]
     return from_float(encode(linear), like)
+
+
+def light_colour(picture: Image, where: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Colour of the light in a picture (of 1 MP at most, or it is shrunk) or in a part: linear RGB (3,), luminance 1.
+
+    Grey edge (van de Weijer, Gevers and Gijsenij, "Edge-based color constancy", 2007; Minkowski norm 6, sigma 1):
+    edges are less coloured than surfaces are. where: (h, w) of the picture.
+    """
+    small = picture if where is not None else shrink(picture, 1 << 20)
+    light = cv2.GaussianBlur(linear_light(small), (0, 0), 1)
+    edges = np.dstack([gradient(channel) for channel in cv2.split(light)])
+    usable = edges[(small.max(axis=2) < 0.98 * full(small)) & (True if where is None else where)]
+    if not usable.any():
+        return np.ones(3)
+    # scaled, so that no sixth power is too small; what is clipped has lost its colour
+    norm = np.power(usable / usable.max(), 6).mean(axis=0, dtype=np.float64) ** (1 / 6)
+    return np.asarray(np.maximum(norm / float(norm @ LUMINANCE), 1e-3))
 
 
 def linear_bands(image: Image, function: Callable[[Float, slice], Float]) -> Image:

@@ -252,7 +252,7 @@ def _posterize(op: Op) -> tuple[_Row, ...]:
 
 
 def _white_balance(op: Op) -> tuple[_Row, ...]:
-    return (_Row("cast", -0.03 * min(1.0, abs(op.amount)), None, "the colour cast is weaker", fixed=True),)
+    return (_Row("cast", -0.1 * min(1.0, abs(op.amount)), None, "the colour cast is weaker", fixed=True),)
 
 
 def _gradient_sky(op: Op) -> tuple[_Row, ...]:

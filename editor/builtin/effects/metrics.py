@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from editor.base import Image
 from editor.builtin.effects.expectation import Effect
 from editor.builtin.effects.pair import Patch, View
+from editor.builtin.perception import light_colour
 from editor.measure import NOTICEABLE
 from editor.pixels import Float, full, gradient, lab
 
@@ -38,6 +39,8 @@ _SHADOWS = 60.0
 """Mean L of the darker half above which a picture has no shadows."""
 _NO_BLACKS = 45.0
 """L of the darkest tenth above which a picture has no blacks: a veil, a high key, a print that has faded."""
+_NEUTRAL = 3.0
+"""Degrees from grey within which a light has no colour to speak of."""
 FULL, EMPTY = 98.5, 1.5
 """L beyond which tones have no room left."""
 
@@ -242,12 +245,16 @@ def _teal_orange(view: View, effect: Effect) -> float:
 
 
 def _cast(view: View, effect: Effect) -> float:
-    """Relative change of the colour cast: the mean colour of the least coloured third (a grey-world estimate)."""
-    casts = []
-    for side, chroma in zip((view.before, view.after), view.chroma, strict=True):
-        muted = side[chroma <= np.quantile(chroma, 0.34), 1:]
-        casts.append(float(np.hypot(*muted.mean(axis=0))))
-    return ALREADY if max(casts) < 2.5 else casts[1] / casts[0] - 1.0
+    """Relative change of the angle between the light's colour and grey."""
+    before, after = (
+        _from_grey(light_colour(picture, view.mask)) for picture in (view.pair.small, view.pair.small_result)
+    )
+    return ALREADY if max(before, after) < _NEUTRAL else after / max(before, 0.3) - 1.0
+
+
+def _from_grey(light: NDArray[np.float64]) -> float:
+    """Degrees between a light's colour, linear RGB, and grey: the field's angular error."""
+    return float(np.degrees(np.arccos(min(1.0, light.sum() / (np.linalg.norm(light) * 3**0.5)))))
 
 
 def _greyness(view: View, effect: Effect) -> float:

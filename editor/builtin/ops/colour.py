@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from editor.base import Image
 from editor.builtin import colors
 from editor.builtin.core import Context, Op
-from editor.builtin.layers import sample
 from editor.builtin.perception import (
     LUMINANCE,
     brighten,
@@ -22,6 +21,7 @@ from editor.builtin.perception import (
     encode,
     fit,
     from_oklab,
+    light_colour,
     matrix,
     oklab,
     oklab_bands,
@@ -126,42 +126,18 @@ def hue(image: Image, op: Op, context: Context) -> Image:
 
 
 def white_balance(image: Image, op: Op, context: Context) -> Image:
-    """Remove a colour cast, as far as the photo's greys are sure to be grey."""
+    """Remove a colour cast, as far as the light's colour can be told."""
     if not op.amount:
         return image.copy()
-    gains = 1 / _illuminant(context.whole) ** op.amount
+    light = np.clip(light_colour(context.whole) ** _TRUST, _LARGEST_CAST**-0.5, _LARGEST_CAST**0.5)
+    gains = 1 / light**op.amount
     return _gains(image, gains / (gains @ LUMINANCE))
 
 
+_TRUST = 0.7
+"""How far the estimate is followed: all of it overshot on 160 photos, with and without a cast of known colour."""
 _LARGEST_CAST = 2.2
 """No channel is assumed to be lit stronger than another by more than this (an incandescent lamp: 2)."""
-
-
-def _illuminant(photo: Image) -> NDArray[np.float64]:
-    """Colour of the light, linear RGB (3,), luminance 1.
-
-    Shades of grey (Finlayson and Trezzi, 2004; p = 6) gives a first guess, which is trusted half; the pixels that are
-    nearly grey under it are averaged for a better one, three times. Few such pixels: little is corrected.
-    """
-    light = linear_light(sample(photo)).reshape(-1, 3).astype(np.float64)
-    usable = light[(light.max(axis=1) < 0.95) & (light.min(axis=1) > 0.005)]
-    if len(usable) < 100:
-        return np.ones(3)
-    guess = _unit((usable**6).mean(axis=0) ** (1 / 6)) ** 0.5
-    for _ in range(3):
-        lab = oklab((usable / guess).astype(np.float32)[None])[0]
-        # chroma relative to lightness does not depend on how much light falls on a surface
-        distance = np.hypot(lab[:, 1], lab[:, 2]) / np.maximum(lab[:, 0], 0.1)
-        weight = np.exp(-((distance / 0.05) ** 2)) * lab[:, 0] ** 3
-        share = weight.sum() / max((lab[:, 0] ** 3).sum(), 1e-6)
-        better = _unit((usable * weight[:, None]).sum(axis=0) / max(weight.sum(), 1e-6))
-        trust = min(1.0, share / 0.08)
-        guess = guess ** (1 - trust) * better**trust
-    return np.asarray(np.clip(guess, _LARGEST_CAST**-0.5, _LARGEST_CAST**0.5))
-
-
-def _unit(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.maximum(light / max(float(light @ LUMINANCE), 1e-6), 1e-3))
 
 
 def recolor(image: Image, op: Op, context: Context) -> Image:
