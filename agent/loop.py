@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -37,7 +37,10 @@ class LoopOptions:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the loop is, for a progress display. done of total counts the editor's own inner steps."""
+    """Where the loop is, for a progress display.
+
+    done of total counts the editor's own inner steps; doing: what it does before the first of them.
+    """
 
     name: Literal["think", "edit", "reflect", "judge"]
     round: int = 0
@@ -46,6 +49,7 @@ class Stage:
     done: int = 0
     total: int = 0
     text: str = ""
+    doing: str = ""
 
 
 def step_seed(seed: int, round_index: int, step: int) -> int:
@@ -136,12 +140,15 @@ class Loop:
         def progress(done: int, total: int) -> None:
             self.notify(Stage("edit", stage.round, stage.step, stage.steps, done, total, instruction))
 
+        def status(words: str) -> None:
+            self.notify(replace(stage, doing=words))
+
         self.notify(stage)
         seed = step_seed(task.seed, stage.round, stage.step)
         mask = task.mask if task.mask is not None and task.mask.shape == image.shape[:2] else None
         with _timer() as seconds:
             made = self.editor.edit(
-                EditRequest(image, instruction, mask, seed, progress, self._preview(stage))
+                EditRequest(image, instruction, mask, seed, progress, self._preview(stage), status)
             )
             edited = self._preserve(image, made, mask)
         spent = seconds()

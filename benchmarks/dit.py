@@ -301,7 +301,7 @@ def held_editor(name: str, kind: str, here: Setting) -> tuple[Any, Loaded, Count
     words.remember(pipe)
     model = loading.Model("random weights", Path())
     loaded = Loaded(pipe, model, how, here.device, "full", "benchmark", done, quantized)
-    held = type("Held", (family,), {"_loaded": lambda self: loaded})
+    held = type("Held", (family,), {"_loaded": lambda self, status=None: loaded})
     options = Options(speed=preset, pixels=256 * 256 if here.tiny else AREA, steps=4 if here.tiny else None)
     return held(options), loaded, passes
 

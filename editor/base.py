@@ -19,6 +19,8 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) after each inner step of an editor; may raise to cancel."""
+Status = Callable[[str], None]
+"""Called as status(words) with what an editor does before its first inner step, for people; may raise to cancel."""
 Preview = Callable[[Image, int, int], None]
 """Called as preview(picture, done, total) after each denoising step; picture: (h, w, 3) uint8, small, of the photo's
 aspect, what the step is heading for. May raise to cancel."""
@@ -95,6 +97,7 @@ class EditRequest:
     seed: int = 0
     progress: Progress | None = None
     preview: Preview | None = None
+    status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)

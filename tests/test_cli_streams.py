@@ -171,6 +171,7 @@ def test_an_interrupt_that_a_library_swallows_is_heeded_at_the_next_stage(
 @pytest.mark.parametrize(
     ("stage", "shown"),
     [(Stage("edit", text="make it snow"), "make it snow.*preparing"),
+     (Stage("edit", text="make it snow", doing="loading the model"), "make it snow.*loading the model"),
      (Stage("edit", 1, 1, 3, 4, 8), "edit  round 2 of at most 3  step 2 of 3.*4/8"),
      (Stage("think", text="make it autumn"), "think  make it autumn")],
 )  # fmt: skip

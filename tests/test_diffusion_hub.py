@@ -150,6 +150,29 @@ def test_only_the_files_of_a_diffusers_model_are_downloaded(served: Hub) -> None
     assert loading.class_of("org/name@main") == "ZImagePipeline"
 
 
+def test_a_download_is_told_of_and_can_be_stopped_between_two_files(served: Hub) -> None:
+    class Stop(Exception):
+        pass
+
+    said: list[str] = []
+
+    def status(words: str) -> None:
+        said.append(words)
+        if len(said) == 2:
+            raise Stop
+
+    served.files["vae/model.safetensors"] = tensors(*map(str, range(5000)))
+    with pytest.raises(Stop):
+        loading.locate("org/name", status)
+    assert served.sent == ["vae/config.json"]
+    assert loading.locate("org/name", said.append).revision == COMMIT
+    assert [name for name in served.sent if name == "vae/config.json"] == ["vae/config.json"]
+    assert all(words.startswith("downloading: 0.0 of 0.0 GB") for words in said)
+    told = len(said)
+    loading.locate("org/name", said.append)
+    assert len(said) == told
+
+
 @pytest.mark.parametrize("asked", ["org/name", "org/name@main", f"org/name@{COMMIT}"])
 @pytest.mark.parametrize("without", ["network", "time"])
 def test_a_model_in_the_cache_needs_no_hub(

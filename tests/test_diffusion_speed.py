@@ -430,6 +430,19 @@ def test_without_a_compiler_blocks_run_as_they_are_and_it_is_said(
 
 
 @pytest.mark.usefixtures("fresh")
+def test_the_first_edit_says_what_it_waits_for(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda forward, **more: forward)
+    said: list[str] = []
+    made = make(models("Flux2KleinPipeline"))
+    speed.compile_blocks(made._loaded(said.append).pipe.transformer)
+    for _ in range(2):
+        made.edit(EditRequest(scene(), STEP, status=said.append))
+    assert said == ["loading the model", "compiling the model"]
+
+
+@pytest.mark.usefixtures("fresh")
 def test_what_fails_uncompiled_too_is_no_fault_of_compilation(models: Callable[[str], Path]) -> None:
     transformer = make(models("Flux2KleinPipeline"))._loaded().pipe.transformer
     speed.compile_blocks(transformer)

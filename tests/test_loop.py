@@ -216,6 +216,23 @@ def test_progress_names_every_stage() -> None:
     assert [(s.step, s.steps) for s in stages if s.name == "edit"] == [(0, 2), (1, 2), (0, 1)]
 
 
+def test_progress_says_what_an_editor_does_before_its_own_steps() -> None:
+    class Preparing(Adder):
+        def edit(self, request: EditRequest) -> EditResult:
+            assert request.status is not None
+            request.status("loading the model")
+            return super().edit(request)
+
+    stages: list[Stage] = []
+    Loop(ScriptedReasoner(["a", "b"]), Preparing(), NullTrace(), LoopOptions(rounds=0), stages.append).run(
+        task()
+    )
+    shown = [(s.step, s.text, s.doing) for s in stages if s.name == "edit"]
+    assert shown == [
+        (0, "a", ""), (0, "a", "loading the model"), (1, "b", ""), (1, "b", "loading the model"),
+    ]  # fmt: skip
+
+
 def test_a_refusal_leaves_no_run_folder(tmp_path: Path) -> None:
     trace = TraceWriter(tmp_path / "runs", {})
     with pytest.raises(Refused):

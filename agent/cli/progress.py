@@ -44,9 +44,9 @@ def watch(rounds: int, *, quiet: bool) -> Iterator[Callable[[Any], None]]:
 
 
 def _count(stage: Any) -> str:
-    """The editor's own steps; loading a model's weights comes before them and takes minutes."""
+    """The editor's own steps; a model's weights are downloaded and loaded before them, which takes minutes."""
     if stage.name == "edit" and stage.total == 0:
-        return "preparing"
+        return stage.doing or "preparing"
     return f"{stage.done}/{stage.total}" if stage.total > 1 else ""
 
 

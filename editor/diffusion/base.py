@@ -24,6 +24,7 @@ from editor.base import (
     EditResult,
     Image,
     Mask,
+    Status,
     UsageError,
 )
 from editor.diffusion import loading, lora, memory, quantize, registration, sizing, speed, words
@@ -85,6 +86,8 @@ class Loaded:
     done: list[str]
     quantized: str = ""
     inpaint: Any | None = None
+    ran: bool = False
+    """Whether it has made a picture: the first one waits for what is compiled."""
     running: threading.Lock = field(default_factory=threading.Lock)
     """Held while the pipeline runs: it keeps its schedule in itself, and two at once would spoil each other's. What
     comes before and after is done meanwhile by other threads."""
@@ -178,7 +181,7 @@ class DiffusionEditor:
         if request.mask is not None and not request.mask.any():
             raise UsageError("The mask is empty: nothing in it is white.")
         # 1. the model, loaded once per process
-        loaded = self._loaded()
+        loaded = self._loaded(request.status)
         return self._edit(loaded, request, began)
 
     def _edit(self, loaded: Loaded, request: EditRequest, began: float) -> EditResult:
@@ -198,11 +201,14 @@ class DiffusionEditor:
             call = self._call(loaded.preset, kind, canvas, mask, prompt, where)
             previews = Previews(pipe, where, canvas, request.mask) if request.preview else None
             known = words.encoded(pipe)
+            if request.status and not loaded.ran and speed.in_use((speed.COMPILED,), loaded.pipe.transformer):
+                request.status("compiling the model")
             ready = time.perf_counter()
             after, level = self._with_fall_back(
                 loaded, lambda: self._denoise(loaded, pipe, call, request, previews)
             )
             denoised = time.perf_counter()
+            loaded.ran = True
             reused = words.encoded(pipe) == known
         # 6. a picture, not noise gone wrong
         made = _picture(after, canvas)
@@ -224,7 +230,7 @@ class DiffusionEditor:
             notes += (previews.fault,) if previews.fault else ()
         return EditResult(image, request.mask, details, notes, "compositeWithTrainedAlgorithmicMedia")
 
-    def _loaded(self) -> Loaded:
+    def _loaded(self, status: Status | None = None) -> Loaded:
         loading.require_modules()
         options = self.options
         key = (
@@ -232,7 +238,7 @@ class DiffusionEditor:
             options.loras, options.steps if self.presets[options.speed].lora else None,
         )  # fmt: skip
         try:
-            return cast("Loaded", loading.once(key, self._load))
+            return cast("Loaded", loading.once(key, lambda: self._load(status or (lambda _: None))))
         except RuntimeError as error:
             first = next(iter(str(error).splitlines()), "")
             if memory.out_of_memory(error):
@@ -241,7 +247,7 @@ class DiffusionEditor:
                 raise DeviceLost(f"{self.name} could not be loaded: {first}") from error
             raise
 
-    def _load(self) -> Loaded:
+    def _load(self, status: Status) -> Loaded:
         name = self._pinned()
         # what is wrong is told before a model is downloaded for nothing
         found = loading.class_of(name)
@@ -250,11 +256,12 @@ class DiffusionEditor:
         device = _device(self.options.device, name, self.name)
         quantize.check(self.options.quantize, device)
         adapters = lora.locate(self.options.loras)
-        model = loading.locate(name)
+        model = loading.locate(name, status)
         loading.check(model.folder)
         preset = self.preset(model)
         if preset.lora:
             adapters += lora.locate((lora.parse(preset.lora),), merged=True)
+        status("loading the model")
         with memory.current(device):
             return self._load_on(device, model, self.runs.get(found, found), preset, adapters)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from editor.base import EditorUnavailable
+from editor.base import EditorUnavailable, Status
 
 MODEL = {"allow_patterns": ["*.json", "*/*.safetensors", "*.txt", "*.model", "*.jinja"]}
 """Files of a diffusers model. Weights beside its folders are the same once more, as one file for other programs."""
@@ -20,17 +20,29 @@ _BUSY = 429
 
 
 def snapshot(
-    repo: str, revision: str | None, wanted: dict[str, list[str]], offline: str = FOLDER_HELPS
+    repo: str,
+    revision: str | None,
+    wanted: dict[str, list[str]],
+    offline: str = FOLDER_HELPS,
+    status: Status | None = None,
 ) -> Path:
-    """The folder of a repository's wanted files; what is not in the cache is downloaded.
+    """The folder of a repository's wanted files; what is not in the cache is downloaded, which `status` is told of.
 
-    offline: what helps without a network. Raises EditorUnavailable.
+    offline: what helps without a network. Raises EditorUnavailable, and what `status` raises.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download
 
     with _errors(repo, offline):
         commit, files = _published(repo, revision, wanted)
-        _check_disk(repo, commit, files)
+        missing = _missing(repo, commit, files)
+        _check_disk(repo, sum(missing.values()))
+    # one after the other, in this thread: Ctrl-C would wait for the files of the client's own threads
+    for words, name in _told(missing):
+        if status:
+            status(words)
+        with _errors(repo, offline):
+            hf_hub_download(repo, name, revision=commit)
+    with _errors(repo, offline):
         # by the revision as given, so that the cache knows what it meant when there is no network
         return Path(snapshot_download(repo, revision=revision, local_files_only=commit is None, **wanted))
 
@@ -49,7 +61,7 @@ def file(repo: str, name: str, revision: str | None, offline: str = FOLDER_HELPS
         commit, files = _published(repo, revision, {})
         if commit is not None and name not in files:
             raise EditorUnavailable(f"{repo} on the hub has no {name}.")
-        _check_disk(repo, commit, {name: files.get(name, 0)})
+        _check_disk(repo, sum(_missing(repo, commit, {name: files.get(name, 0)}).values()))
         return Path(hf_hub_download(repo, name, revision=revision, local_files_only=commit is None))
 
 
@@ -93,13 +105,27 @@ def _published(
     return info.sha, {name: files[name] for name in filter_repo_objects(files, **wanted)}
 
 
-def _check_disk(repo: str, commit: str | None, files: dict[str, int]) -> None:
+def _missing(repo: str, commit: str | None, files: dict[str, int]) -> dict[str, int]:
+    """Those of a commit's files that are not in the cache, and their bytes."""
     from huggingface_hub import constants
 
-    cache = Path(constants.HF_HUB_CACHE)
-    held = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
-    rest = sum(size for name, size in files.items() if not (held / name).exists())
-    place = cache
+    held = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
+    return {name: size for name, size in files.items() if not (held / name).exists()}
+
+
+def _told(missing: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """What to say before each file, and the file: the smallest first."""
+    done, total = 0, sum(missing.values())
+    for name, size in sorted(missing.items(), key=lambda each: each[1]):
+        yield f"downloading: {done / 1e9:.1f} of {total / 1e9:.1f} GB", name
+        done += size
+
+
+def _check_disk(repo: str, rest: int) -> None:
+    """rest: bytes still to come."""
+    from huggingface_hub import constants
+
+    place = Path(constants.HF_HUB_CACHE)
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free

@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from editor.base import EditorUnavailable
+from editor.base import EditorUnavailable, Status
 from editor.diffusion import hub
 
 INSTALL = 'pip install "reedit[diffusion]"'
@@ -81,15 +81,15 @@ def class_of(name: str) -> str:
     return pipeline_class(hub.file(repo, INDEX, revision).parent)
 
 
-def locate(name: str) -> Model:
+def locate(name: str, status: Status | None = None) -> Model:
     """The folder of a model: a path, or ORG/NAME[@REVISION] on the hub, downloaded when not in the cache.
 
-    Raises EditorUnavailable that says what to do.
+    Raises EditorUnavailable that says what to do, and what `status` raises.
     """
     if is_path(name):
         return Model(name, _folder(name))
     repo, revision = _on_hub(name)
-    folder = hub.snapshot(repo, revision, hub.MODEL)
+    folder = hub.snapshot(repo, revision, hub.MODEL, status=status)
     return Model(name, folder, folder.name)  # a snapshot's folder is called by its commit
 
 
