@@ -109,10 +109,11 @@ def light_colour(picture: Image, where: NDArray[np.bool_] | None = None) -> NDAr
     small = picture if where is not None else shrink(picture, 1 << 20)
     light = cv2.GaussianBlur(linear_light(small), (0, 0), 1)
     edges = np.dstack([gradient(channel) for channel in cv2.split(light)])
-    usable = edges[(small.max(axis=2) < 0.98 * full(small)) & (True if where is None else where)]
+    unclipped = small.max(axis=2) < 0.98 * full(small)  # what is clipped has lost its colour
+    usable = edges[unclipped if where is None else unclipped & where]
     if not usable.any():
         return np.ones(3)
-    # scaled, so that no sixth power is too small; what is clipped has lost its colour
+    # scaled, so that no sixth power is too small
     norm = np.power(usable / usable.max(), 6).mean(axis=0, dtype=np.float64) ** (1 / 6)
     return np.asarray(np.maximum(norm / float(norm @ LUMINANCE), 1e-3))
 

@@ -77,7 +77,12 @@ def in_cache(repo: str, revision: str, name: str) -> bool:
         os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
     )
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    return any(cache.glob(f"models--{repo.replace('/', '--')}/snapshots/{revision}/{name}"))
+    return any(_held(cache, repo, revision).glob(name))
+
+
+def _held(cache: Path, repo: str, commit: str | None) -> Path:
+    """Where a cache of the hub's client has the files of a commit."""
+    return cache / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
 
 
 def _published(
@@ -109,7 +114,7 @@ def _missing(repo: str, commit: str | None, files: dict[str, int]) -> dict[str, 
     """Those of a commit's files that are not in the cache, and their bytes."""
     from huggingface_hub import constants
 
-    held = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
+    held = _held(Path(constants.HF_HUB_CACHE), repo, commit)
     return {name: size for name, size in files.items() if not (held / name).exists()}
 
 

@@ -123,9 +123,8 @@ def spare_copies() -> None:
     Its own (0.42) first copies each of them to one block per head. cuDNN takes any layout whose last dimension is
     dense, and answers in that of the queries (pytorch/pytorch#138354): neither they nor the result need a copy.
     """
-    with suppress(
-        ImportError, AttributeError
-    ):  # a release that keeps its backends elsewhere copies as before
+    # a release that keeps its backends elsewhere copies as before
+    with suppress(ImportError, AttributeError):
         from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 
         _AttentionBackendRegistry._backends[AttentionBackendName._NATIVE_CUDNN] = _by_cudnn

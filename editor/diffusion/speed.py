@@ -140,9 +140,8 @@ def _either(
                 # a graph is bound to what its inputs are views of as well: one more would be made for the first block
                 args, kwargs = tree_map_only(Tensor, Tensor.detach, (args, kwargs))
                 return fast(*args, **kwargs)
-            except (
-                Exception
-            ) as error:  # of dynamo, inductor, triton or a compiler; anything else, plain raises too
+            except Exception as error:
+                # of dynamo, inductor, triton or a compiler; anything else, plain raises too
                 if memory.out_of_memory(error) or memory.lost(error):
                     raise
                 fault = next(iter(str(error).splitlines()), type(error).__name__)
