@@ -57,6 +57,8 @@ class Hub(ThreadingHTTPServer):
         self.cuts = False
         """Whether it hangs up in the middle of weights."""
         self.sent: list[str] = []
+        self.listed = 0
+        """How often it was asked what the repository holds, with sizes."""
 
     @property
     def url(self) -> str:
@@ -85,6 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             self._send(200, json.dumps(listed).encode())
         elif path.startswith("/api/models/org/name"):
+            self.server.listed += "blobs=" in self.path
             siblings = [
                 {"rfilename": name, "size": self.server.sizes.get(name, len(body)), "blobId": _digest(body)}
                 for name, body in files.items()
@@ -171,6 +174,16 @@ def test_a_download_is_told_of_and_can_be_stopped_between_two_files(served: Hub)
     told = len(said)
     loading.locate("org/name", said.append)
     assert len(said) == told
+
+
+def test_what_a_repository_holds_is_asked_once(served: Hub) -> None:
+    with hub.asked_once():
+        loading.class_of("org/name")
+        assert loading.weights_size("org/name") == len(served.files["vae/model.safetensors"])
+        loading.locate("org/name")
+    assert served.listed == 1
+    loading.locate("org/name")
+    assert served.listed == 2
 
 
 @pytest.mark.parametrize("asked", ["org/name", "org/name@main", f"org/name@{COMMIT}"])
@@ -261,6 +274,7 @@ def test_a_large_model_is_not_downloaded_where_it_cannot_run(served: Hub) -> Non
             EditRequest(scene(), "make it dusk")
         )
     assert served.sent == ["model_index.json"]
+    assert served.listed == 1  # for its family and its size
 
 
 def test_a_repository_that_is_no_model(served: Hub) -> None:

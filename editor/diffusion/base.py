@@ -27,7 +27,7 @@ from editor.base import (
     Status,
     UsageError,
 )
-from editor.diffusion import loading, lora, memory, quantize, registration, sizing, speed, words
+from editor.diffusion import hub, loading, lora, memory, quantize, registration, sizing, speed, words
 from editor.diffusion.previews import Previews
 from editor.pixels import full
 
@@ -249,14 +249,15 @@ class DiffusionEditor:
 
     def _load(self, status: Status) -> Loaded:
         name = self._pinned()
-        # what is wrong is told before a model is downloaded for nothing
-        found = loading.class_of(name)
-        if found not in self.pipelines:
-            raise EditorUnavailable(f"{name} is a {found}; {self.name} runs {', '.join(self.pipelines)}.")
-        device = _device(self.options.device, name, self.name)
-        quantize.check(self.options.quantize, device)
-        adapters = lora.locate(self.options.loras)
-        model = loading.locate(name, status)
+        with hub.asked_once():
+            # what is wrong is told before a model is downloaded for nothing
+            found = loading.class_of(name)
+            if found not in self.pipelines:
+                raise EditorUnavailable(f"{name} is a {found}; {self.name} runs {', '.join(self.pipelines)}.")
+            device = _device(self.options.device, name, self.name)
+            quantize.check(self.options.quantize, device)
+            adapters = lora.locate(self.options.loras)
+            model = loading.locate(name, status)
         loading.check(model.folder)
         preset = self.preset(model)
         if preset.lora:

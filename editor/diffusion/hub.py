@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from editor.base import EditorUnavailable, Status
@@ -17,6 +18,9 @@ ADAPTER = {"allow_patterns": ["*.safetensors"], "ignore_patterns": ["*/*"]}
 FOLDER_HELPS = "give a folder with --editor-model DIR, or download it"
 _SPARE_DISK = 1 << 30
 _BUSY = 429
+_Answer = tuple[str | None, dict[str, int]]
+_answers: ContextVar[dict[tuple[str, str | None], _Answer]] = ContextVar("answers")
+"""What the hub said of a repository at a revision, see `asked_once`."""
 
 
 def snapshot(
@@ -85,16 +89,33 @@ def _held(cache: Path, repo: str, commit: str | None) -> Path:
     return cache / f"models--{repo.replace('/', '--')}" / "snapshots" / str(commit)
 
 
-def _published(
-    repo: str, revision: str | None, wanted: dict[str, list[str]]
-) -> tuple[str | None, dict[str, int]]:
+def _published(repo: str, revision: str | None, wanted: dict[str, list[str]]) -> _Answer:
     """The commit that a revision means now, and the bytes of its wanted files by name.
 
     None and nothing when the hub cannot be asked, or has no time: then the cache must do.
     """
+    from huggingface_hub.utils import filter_repo_objects
+
+    answers = _answers.get({})
+    if (repo, revision) not in answers:
+        answers[repo, revision] = _ask(repo, revision)
+    commit, files = answers[repo, revision]
+    return commit, {name: files[name] for name in filter_repo_objects(files, **wanted)}
+
+
+@contextmanager
+def asked_once() -> Iterator[None]:
+    """Inside, the hub is asked for a repository once: all goes by one answer, and no silence is waited for twice."""
+    token = _answers.set({})
+    try:
+        yield
+    finally:
+        _answers.reset(token)
+
+
+def _ask(repo: str, revision: str | None) -> _Answer:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    from huggingface_hub.utils import filter_repo_objects
 
     try:
         info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=20)
@@ -106,8 +127,7 @@ def _published(
         return None, {}
     except Exception:  # no network, in whatever way the client's own library says so
         return None, {}
-    files = {each.rfilename: each.size or 0 for each in info.siblings or ()}
-    return info.sha, {name: files[name] for name in filter_repo_objects(files, **wanted)}
+    return info.sha, {each.rfilename: each.size or 0 for each in info.siblings or ()}
 
 
 def _missing(repo: str, commit: str | None, files: dict[str, int]) -> dict[str, int]:
