@@ -14,7 +14,7 @@ from agent.loop import Loop, LoopOptions
 from agent.scripted import ScriptedReasoner
 from agent.trace import Run, TraceWriter
 from agent.types import Consistency, Task
-from editor.base import EditRequest, EditResult
+from editor.base import Editor, EditRequest, EditResult
 from tests.conftest import scene
 
 SCRIPT = "<script>alert(1)</script>"
@@ -51,7 +51,9 @@ class Brighten:
         return EditResult(image, mask, details, ("brightened",))
 
 
-def make_run(root: Path, instruction: str = "brighten it", **header: Any) -> Run:
+def make_run(
+    root: Path, instruction: str = "brighten it", editor: Editor | None = None, **header: Any
+) -> Run:
     """A run of the real loop: two rounds, the second a success."""
     settings = {"reasoner": "scripted", "editor": "brighten", "seed": 3, "rounds": 2}
     known = {
@@ -65,7 +67,7 @@ def make_run(root: Path, instruction: str = "brighten it", **header: Any) -> Run
         ["brighten the photo"], ["brighten it more", "Success"], scores=[weak, good], latency=0.002
     )
     task = Task(scene(), instruction, seed=3)
-    result = Loop(reasoner, Brighten(), trace, LoopOptions()).run(task)
+    result = Loop(reasoner, editor or Brighten(), trace, LoopOptions()).run(task)
     trace.event(
         "call", call="score", model="m", prompt=[{"role": "user", "content": "p"}], raw="r", seconds=0.01
     )

@@ -7,6 +7,7 @@ its axe.min.js (`npm pack axe-core`); without either the checks of our own are w
 from __future__ import annotations
 
 import importlib.util
+import io
 import itertools
 import json
 import os
@@ -17,11 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from agent.report import serve, write_gallery, write_page
 from agent.trace import list_runs
-from tests.run_folders import HOSTILE, broken_runs, edit_json, hostile_run, make_run
+from editor.base import EditRequest, EditResult
+from tests.run_folders import HOSTILE, Brighten, broken_runs, edit_json, hostile_run, make_run
 from tests.test_previews import Stepper, stepped
 
 pytestmark = pytest.mark.browser
@@ -137,6 +141,24 @@ def test_the_slider_works_by_mouse_and_keyboard(watch: Watch, report: Path) -> N
     assert at(page) == 0
     assert "0 % before" in slider.get_attribute("aria-valuetext")
     watch.close("file:")
+
+
+def test_a_result_of_another_shape_is_not_stretched(watch: Watch, tmp_path: Path) -> None:
+    class Crop(Brighten):
+        def edit(self, request: EditRequest) -> EditResult:
+            side = min(request.image.shape[:2])
+            return EditResult(np.ascontiguousarray(request.image[:side, :side]))
+
+    write_page(make_run(tmp_path / "runs", editor=Crop()), tmp_path / "r.html")  # 96 x 64 to 64 x 64
+    page = watch.open(tmp_path / "r.html")
+    page.locator(".reveal").first.press("Home")  # nothing but the result
+    with Image.open(io.BytesIO(page.locator(".stage").first.screenshot())) as shot:
+        seen = np.asarray(shot.convert("RGB"))
+    rows = seen[seen.shape[0] // 4 : seen.shape[0] // 2]  # clear of the label
+    half, empty = (rows[:, round(share * seen.shape[1])] for share in (0.5, 0.9))
+    assert len(np.unique(half, axis=0)) > 1
+    assert len(np.unique(empty, axis=0)) == 1  # a sixth of the stage on either side
+    watch.close()
 
 
 def test_overlays_and_the_close_look(watch: Watch, report: Path) -> None:
