@@ -158,7 +158,7 @@ def test_a_result_of_another_shape_is_not_stretched(watch: Watch, tmp_path: Path
     half, empty = (rows[:, round(share * seen.shape[1])] for share in (0.5, 0.9))
     assert len(np.unique(half, axis=0)) > 1
     assert len(np.unique(empty, axis=0)) == 1  # a sixth of the stage on either side
-    watch.close()
+    watch.close("file:")
 
 
 def test_overlays_and_the_close_look(watch: Watch, report: Path) -> None:
